@@ -21,8 +21,11 @@ export const errorTable = {
   ClusterLost: { retryable: false, remedy: "The cluster this program used is gone; start the program again." },
   GetTimeout: { retryable: true, remedy: "The task goes on; get the ref again, or give a longer timeout." },
   Infeasible: { retryable: false, remedy: "Ask for resources that some node has." },
+  Internal: { retryable: false, remedy: "A rule of iono's own was broken: report it with the message and the stack." },
+  InvalidCall: { retryable: false, remedy: "Correct the call as the message says." },
   NameTaken: { retryable: false, remedy: "Choose another name, or pass getIfExists: true." },
   NoSuchActor: { retryable: false, remedy: "Check the name and the namespace; listNamedActors() shows what exists." },
+  NodeDied: { retryable: true, remedy: "The machine is gone; raise retries if the task may run again elsewhere." },
   NotInitialized: { retryable: false, remedy: "Call init() or submit a task first." },
   ObjectFreed: { retryable: false, remedy: "The object was freed explicitly; keep it longer." },
   ObjectLost: { retryable: false, remedy: "Compute or put the object again." },
@@ -40,6 +43,10 @@ export const errorTable = {
     remedy: "Move the .remote() call out of the module's top level, into a function.",
   },
   TaskCancelled: { retryable: false, remedy: "The task was cancelled; submit it again if that was not meant." },
+  TaskFailed: {
+    retryable: false,
+    remedy: "What the task threw could not travel as it was; read the message and `remote.stack`.",
+  },
   TaskTimeout: { retryable: false, remedy: "Give the task a longer timeout." },
   TooManyPending: { retryable: true, remedy: "Await some of the refs before submitting more." },
   Unreachable: { retryable: true, remedy: "Check the address and the network." },
@@ -95,4 +102,47 @@ export class CannotTravelError extends IonoError {
 /** True for an error that came from a task or actor, or from the system on its behalf. */
 export function isTaskError(error: unknown): error is Error & { remote: RemoteOrigin } {
   return error instanceof Error && typeof (error as { remote?: unknown }).remote === "object";
+}
+
+const shownChars = 80;
+
+/** A value as an error message shows it: short, on one line, never throwing. */
+export function describeValue(value: unknown): string {
+  if (typeof value === "string") {
+    return JSON.stringify(value.length > shownChars ? `${value.slice(0, shownChars)}…` : value);
+  }
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "function") return value.name === "" ? "a function" : `function ${value.name}`;
+  if (typeof value !== "object" || value === null) return Object.is(value, -0) ? "-0" : String(value);
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  const prototype: object | null = Object.getPrototypeOf(value);
+  if (prototype === null || prototype === Object.prototype) {
+    const keys = Object.keys(value);
+    return `{ ${keys.slice(0, 5).join(", ")}${keys.length > 5 ? ", …" : ""} }`;
+  }
+  const { constructor } = prototype;
+  return `an instance of ${typeof constructor === "function" && constructor.name !== "" ? constructor.name : "a class"}`;
+}
+
+/** The error for a wrong option: names the field, what would be right, and what was given. */
+export function badOption(field: string, value: unknown, right: string): IonoError {
+  return new IonoError("BadOption", `${field} must be ${right}; got ${describeValue(value)}`);
+}
+
+/** The table as the page docs/errors.md shows it. */
+export function errorsMarkdown(): string {
+  const lines = [
+    "# Errors",
+    "",
+    "An error that a task or actor throws reaches the caller as an instance of its own class, with `error.remote` telling",
+    "where it happened. Everything the system itself has to say is an `IonoError`: recognise it by `error.code`, never by its",
+    "text. `error.name` is the code followed by `Error`.",
+    "",
+    "| code | trying again may help | what to do |",
+    "|---|---|---|",
+  ];
+  for (const [code, row] of Object.entries(errorTable)) {
+    lines.push(`| \`${code}\` | ${row.retryable ? "yes" : "no"} | ${row.remedy.replaceAll("|", "\\|")} |`);
+  }
+  return `${lines.join("\n")}\n`;
 }

@@ -1,0 +1,58 @@
+/** Every limit of the system in one table: nothing is unbounded (I6), and what happens at each limit is written down. */
+
+export type LimitUnit = "bytes" | "ms" | "count";
+
+export interface LimitRow {
+  readonly value: number;
+  readonly unit: LimitUnit;
+  /** What happens at it. */
+  readonly atLimit: string;
+}
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export const limits = {
+  actorName: count(256, "BadOption: the name has too many characters."),
+  actorQueueWarning: count(5000, "A warning names the actor and its queued calls; the next comes at twice as many."),
+  asyncActorConcurrency: count(1000, "Further calls wait in the actor's queue (default of an actor with async methods)."),
+  batchBytes: bytes(32 * KiB, "The batch of tasks is written to the worker at once."),
+  batchEntries: count(128, "The batch of tasks is written to the worker at once."),
+  cancelGrace: ms(5000, "The worker of a cancelled task that still runs is replaced."),
+  copiedObject: bytes(512 * KiB, "Larger objects are mapped on read instead of copied."),
+  frame: bytes(16 * MiB, "The link is closed: the peer broke the rules."),
+  functionCode: bytes(8 * MiB, "CannotTravel: code and captured values together are too large."),
+  functionWarning: bytes(1 * MiB, "A warning names the function and the size of what it captured."),
+  getWarning: ms(60_000, "A get that waits this long says once what it waits for."),
+  inlineArguments: bytes(1 * MiB, "The largest arguments of the task move to the object store."),
+  inlineValue: bytes(100 * KiB, "Larger values live in the object store instead of the owner's memory."),
+  labels: count(64, "BadOption: too many labels."),
+  mapWindow: count(100_000, "BadOption: concurrency of map is too high."),
+  numReturns: count(10_000, "BadOption: numReturns is too high."),
+  ownerMemory: bytes(512 * MiB, "Small values move to the object store, oldest first."),
+  pendingTasks: count(4_000_000, ".remote() throws TooManyPending."),
+  queueItems: count(1_000_000, "A Queue without maxSize is full: put waits, putNowait throws QueueFull."),
+  resultFlush: ms(1, "The worker writes its results at once."),
+  resultFlushBytes: bytes(64 * KiB, "The worker writes its results at once."),
+  segment: bytes(64 * MiB, "A larger object gets a segment of its own."),
+  streamItems: count(100_000_000, "The generator task fails with TaskFailed."),
+  taskRetries: count(3, "The task fails with WorkerDied (default of retries)."),
+  timer: ms(2_147_483_647, "BadOption: the duration is longer than a timer can hold."),
+  workerShare: ms(2, "The worker turns to its sockets before it runs the next task."),
+  workerWindow: ms(5, "The owner sends the worker nothing further until some tasks are done."),
+  workers: count(256, "Tasks and actors of the node wait for a worker (default of maxWorkers)."),
+} as const satisfies Record<string, LimitRow>;
+
+export type LimitName = keyof typeof limits;
+
+function bytes(value: number, atLimit: string): LimitRow {
+  return { value, unit: "bytes", atLimit };
+}
+
+function ms(value: number, atLimit: string): LimitRow {
+  return { value, unit: "ms", atLimit };
+}
+
+function count(value: number, atLimit: string): LimitRow {
+  return { value, unit: "count", atLimit };
+}
