@@ -6,6 +6,23 @@ export { formatLabelConditions, matchesLabels, parseLabels, parseLabelSelector }
 export type { LabelCondition, Labels, LabelSelector } from "./labels.ts";
 export { limits } from "./limits.ts";
 export type { LimitName, LimitRow, LimitUnit } from "./limits.ts";
+export { compileActorOptions } from "./options/actor.ts";
+export type { ActorOptions, CompiledActorOptions, CompiledConcurrencyGroup, ConcurrencyGroup } from "./options/actor.ts";
+export { closestName } from "./options/did-you-mean.ts";
+export { compileGetOptions, compileWaitOptions } from "./options/get.ts";
+export type { CompiledGetOptions, CompiledWaitOptions, GetOptions, WaitOptions } from "./options/get.ts";
+export { compileInitOptions } from "./options/init.ts";
+export type { CompiledInitOptions, InitOptions, LogLevel, MachineTotals } from "./options/init.ts";
+export { compileMapOptions } from "./options/map.ts";
+export type { CompiledMapOptions, MapOptions, OnError, ProgressOptions } from "./options/map.ts";
+export { compileMethodOptions } from "./options/method.ts";
+export type { CompiledMethodOptions, MethodOptions } from "./options/method.ts";
+export type { AbortSignalLike } from "./options/read.ts";
+export { shouldRetry } from "./options/retry.ts";
+export type { ErrorClass, RetryOn } from "./options/retry.ts";
+export type { Scheduling } from "./options/scheduling.ts";
+export { compileTaskOptions } from "./options/task.ts";
+export type { CompiledTaskOptions, TaskOptions } from "./options/task.ts";
 export {
   addResources,
   fits,
