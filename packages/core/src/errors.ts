@@ -12,27 +12,46 @@ interface ErrorRow {
 
 export const errorTable = {
   ActorDied: { retryable: false, remedy: "Create the actor again; read `cause` for why it ended." },
-  ActorUnavailable: { retryable: true, remedy: "The actor is restarting or cannot be reached; call it again later." },
+  ActorUnavailable: {
+    retryable: true,
+    remedy: "The actor is restarting or cannot be reached; call it again later.",
+  },
   BadOption: { retryable: false, remedy: "Correct the option that the message names." },
   CannotTravel: {
     retryable: false,
-    remedy: "Do not capture or pass the value at the named path; build it inside the function, or use registerType.",
+    remedy:
+      "Do not capture or pass the value at the named path; build it inside the function, or use registerType.",
   },
-  ClusterLost: { retryable: false, remedy: "The cluster this program used is gone; start the program again." },
+  ClusterLost: {
+    retryable: false,
+    remedy: "The cluster this program used is gone; start the program again.",
+  },
   GetTimeout: { retryable: true, remedy: "The task goes on; get the ref again, or give a longer timeout." },
   Infeasible: { retryable: false, remedy: "Ask for resources that some node has." },
-  Internal: { retryable: false, remedy: "A rule of iono's own was broken: report it with the message and the stack." },
+  Internal: {
+    retryable: false,
+    remedy: "A rule of iono's own was broken: report it with the message and the stack.",
+  },
   InvalidCall: { retryable: false, remedy: "Correct the call as the message says." },
   NameTaken: { retryable: false, remedy: "Choose another name, or pass getIfExists: true." },
-  NoSuchActor: { retryable: false, remedy: "Check the name and the namespace; listNamedActors() shows what exists." },
-  NodeDied: { retryable: true, remedy: "The machine is gone; raise retries if the task may run again elsewhere." },
+  NoSuchActor: {
+    retryable: false,
+    remedy: "Check the name and the namespace; listNamedActors() shows what exists.",
+  },
+  NodeDied: {
+    retryable: true,
+    remedy: "The machine is gone; raise retries if the task may run again elsewhere.",
+  },
   NotInitialized: { retryable: false, remedy: "Call init() or submit a task first." },
   ObjectFreed: { retryable: false, remedy: "The object was freed explicitly; keep it longer." },
   ObjectLost: { retryable: false, remedy: "Compute or put the object again." },
   ObjectStoreFull: { retryable: true, remedy: "Release refs, or raise objectStore in init()." },
   OutOfDisk: { retryable: true, remedy: "Free disk space, or set spillDir to a larger disk." },
   OutOfMemory: { retryable: false, remedy: "Give the task more memory, or run fewer at once." },
-  OwnerDied: { retryable: false, remedy: "The process that created the ref is gone; create the object again." },
+  OwnerDied: {
+    retryable: false,
+    remedy: "The process that created the ref is gone; create the object again.",
+  },
   PendingCallsLimit: { retryable: true, remedy: "Wait for some calls to finish, or raise maxPendingCalls." },
   QueueEmpty: { retryable: true, remedy: "Wait for an item, or give a longer timeout." },
   QueueFull: { retryable: true, remedy: "Wait for room, or give a longer timeout." },
@@ -42,7 +61,10 @@ export const errorTable = {
     retryable: false,
     remedy: "Move the .remote() call out of the module's top level, into a function.",
   },
-  TaskCancelled: { retryable: false, remedy: "The task was cancelled; submit it again if that was not meant." },
+  TaskCancelled: {
+    retryable: false,
+    remedy: "The task was cancelled; submit it again if that was not meant.",
+  },
   TaskFailed: {
     retryable: false,
     remedy: "What the task threw could not travel as it was; read the message and `remote.stack`.",
@@ -51,7 +73,10 @@ export const errorTable = {
   TooManyPending: { retryable: true, remedy: "Await some of the refs before submitting more." },
   Unreachable: { retryable: true, remedy: "Check the address and the network." },
   VersionMismatch: { retryable: false, remedy: "Install the same version of iono everywhere." },
-  WorkerDied: { retryable: true, remedy: "Read the exit code or signal in the message; raise retries if the task may run again." },
+  WorkerDied: {
+    retryable: true,
+    remedy: "Read the exit code or signal in the message; raise retries if the task may run again.",
+  },
   WrongResultCount: { retryable: false, remedy: "Return as many values as numReturns says." },
 } as const satisfies Record<string, ErrorRow>;
 

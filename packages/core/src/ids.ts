@@ -29,7 +29,8 @@ export function parseRefId(text: string): OwnedId | undefined {
   const owner = Number.parseInt(match[1], 36);
   const sequence = Number.parseInt(match[2], 36);
   // One spelling for each id: no leading zeros, nothing that rounds.
-  if (owner > 0xffff_ffff || !Number.isSafeInteger(sequence) || formatRefId(owner, sequence) !== text) return undefined;
+  if (owner > 0xffff_ffff || !Number.isSafeInteger(sequence) || formatRefId(owner, sequence) !== text)
+    return undefined;
   return { owner, sequence };
 }
 
@@ -45,7 +46,8 @@ export function parseOwnedId(kind: OwnedKind, text: string): OwnedId | undefined
 
 /** `node-1`, `job-2`, `worker-3f`. */
 export function formatNumberedId(kind: NumberedKind, number: number): string {
-  if (!Number.isSafeInteger(number) || number < 0) throw new IonoError("Internal", `${kind} number ${number}`);
+  if (!Number.isSafeInteger(number) || number < 0)
+    throw new IonoError("Internal", `${kind} number ${number}`);
   return `${numberedKinds[kind]}-${number.toString(36)}`;
 }
 

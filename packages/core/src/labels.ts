@@ -66,7 +66,11 @@ export function parseLabels(labels: unknown, field: string): Labels {
   for (const [label, value] of entriesOf(labels, field)) {
     checkLabelName(label, field);
     if (typeof value !== "string" || !labelValue.test(value)) {
-      throw badOption(`${field}[${JSON.stringify(label)}]`, value, "1 to 63 letters, digits and . _ : - inside");
+      throw badOption(
+        `${field}[${JSON.stringify(label)}]`,
+        value,
+        "1 to 63 letters, digits and . _ : - inside",
+      );
     }
     parsed[label] = value;
   }

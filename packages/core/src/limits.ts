@@ -14,8 +14,14 @@ const MiB = 1024 * KiB;
 
 export const limits = {
   actorName: count(256, "BadOption: the name has too many characters."),
-  actorQueueWarning: count(5000, "A warning names the actor and its queued calls; the next comes at twice as many."),
-  asyncActorConcurrency: count(1000, "Further calls wait in the actor's queue (default of an actor with async methods)."),
+  actorQueueWarning: count(
+    5000,
+    "A warning names the actor and its queued calls; the next comes at twice as many.",
+  ),
+  asyncActorConcurrency: count(
+    1000,
+    "Further calls wait in the actor's queue (default of an actor with async methods).",
+  ),
   batchBytes: bytes(32 * KiB, "The batch of tasks is written to the worker at once."),
   batchEntries: count(128, "The batch of tasks is written to the worker at once."),
   cancelGrace: ms(5000, "The worker of a cancelled task that still runs is replaced."),

@@ -61,7 +61,8 @@ export function parseResources(
     for (const [name, amount] of Object.entries(custom)) {
       const field = `${where}resources[${JSON.stringify(name)}]`;
       const option = namedByOption[name.toLowerCase()];
-      if (option !== undefined) throw new IonoError("BadOption", `${field} is given by the option ${option}; use that`);
+      if (option !== undefined)
+        throw new IonoError("BadOption", `${field} is given by the option ${option}; use that`);
       if (!customName.test(name)) {
         throw new IonoError("BadOption", `${field}: a name consists of letters, digits and _ . : / -`);
       }
@@ -87,7 +88,8 @@ export function resourceUnits(amount: unknown, field: string): number {
   if (typeof amount !== "number" || !(amount >= 0)) throw badOption(field, amount, right);
   const units = Math.round(amount * unitsPerResource);
   if (!Number.isSafeInteger(units)) throw badOption(field, amount, "a number below 900,000,000,000");
-  if (Math.abs(units - amount * unitsPerResource) > 1e-6 * Math.max(1, amount)) throw badOption(field, amount, right);
+  if (Math.abs(units - amount * unitsPerResource) > 1e-6 * Math.max(1, amount))
+    throw badOption(field, amount, right);
   return units;
 }
 
@@ -137,7 +139,8 @@ export function parseShapeKey(key: string): ResourceVector {
       const at = entry.lastIndexOf("=");
       const name = entry.slice(0, at);
       const amount = Number(entry.slice(at + 1));
-      if (at < 1 || Number.isNaN(amount)) throw new IonoError("Internal", `resource shape ${JSON.stringify(key)}`);
+      if (at < 1 || Number.isNaN(amount))
+        throw new IonoError("Internal", `resource shape ${JSON.stringify(key)}`);
       return [name, name === "memory" ? amount : Math.round(amount * unitsPerResource)] as const;
     }),
   );
@@ -150,7 +153,9 @@ export function resourceAmount(name: string, units: number): number {
 
 /** The vector as users count: `{ CPU: 1, GPU: 0.5, memory: 1048576 }`. */
 export function resourceAmounts(vector: ResourceVector): Record<string, number> {
-  return Object.fromEntries(Object.entries(vector).map(([name, units]) => [name, resourceAmount(name, units)]));
+  return Object.fromEntries(
+    Object.entries(vector).map(([name, units]) => [name, resourceAmount(name, units)]),
+  );
 }
 
 /** Why `demand` will never fit a node that has `total`: the first resource that is too small, for an error's text. */

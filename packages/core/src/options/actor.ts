@@ -2,6 +2,7 @@
 import { badOption, IonoError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { parseResources, shapeKey, type ResourceOptions, type ResourceVector } from "../resources.ts";
+import { closestName } from "./did-you-mean.ts";
 import { compileMethodOptions, type CompiledMethodOptions, type MethodOptions } from "./method.ts";
 import * as read from "./read.ts";
 import { readScheduling, type Scheduling } from "./scheduling.ts";
@@ -32,7 +33,16 @@ export interface ActorOptions extends ResourceOptions {
   lifetime?: "handle" | "detached";
   /** How many unfinished calls one caller may have; -1 (default) without limit. */
   maxPendingCalls?: number;
-  methods?: Readonly<Record<string, MethodOptions>>;
+  /** Options of single methods, by name. `numReturns` is given per call instead, where its type is seen. */
+  methods?: Readonly<Record<string, Omit<MethodOptions, "numReturns">>>;
+}
+
+/** What the options need to know about the class. */
+export interface ActorClassInfo {
+  /** Decides the default of `maxConcurrency`. */
+  readonly hasAsyncMethods?: boolean;
+  /** Names that `methods` and `concurrencyGroups` may use; left out, any. */
+  readonly methodNames?: readonly string[];
 }
 
 export interface CompiledConcurrencyGroup {
@@ -99,13 +109,12 @@ const schema: read.OptionSchema = {
 /**
  * @param options as given to `remote(Class, options)`.
  * @param overrides as given to `.options(overrides)`.
- * @param hasAsyncMethods decides the default of `maxConcurrency`.
  * @throws IonoError BadOption naming the field, the value and what would be right.
  */
 export function compileActorOptions(
   options?: ActorOptions,
   overrides?: ActorOptions,
-  hasAsyncMethods = false,
+  info: ActorClassInfo = {},
 ): CompiledActorOptions {
   const given: Partial<ActorOptions & { exactlyOnce: unknown }> = read.readKeys(schema, options, overrides);
   const { where } = schema;
@@ -115,13 +124,17 @@ export function compileActorOptions(
   const name = given.name === undefined ? "" : read.readName(given.name, `${where}name`);
   const getIfExists = read.readBoolean(given.getIfExists ?? false, `${where}getIfExists`);
   if (getIfExists && name === "") throw new IonoError("BadOption", `${where}getIfExists needs a name`);
-  const concurrency = hasAsyncMethods ? limits.asyncActorConcurrency.value : 1;
-  const groups = readGroups(given.concurrencyGroups, `${where}concurrencyGroups`);
-  const methods = readMethods(given.methods, `${where}methods`);
+  const concurrency = info.hasAsyncMethods === true ? limits.asyncActorConcurrency.value : 1;
+  const groups = readGroups(given.concurrencyGroups, `${where}concurrencyGroups`, info.methodNames);
+  const methods = readMethods(given.methods, `${where}methods`, info.methodNames);
   for (const [method, { concurrencyGroup }] of Object.entries(methods)) {
     if (concurrencyGroup !== "" && !groups.some((group) => group.name === concurrencyGroup)) {
       const known = groups.map((group) => group.name).join(", ") || "none is declared";
-      throw badOption(`${where}methods.${method}.concurrencyGroup`, concurrencyGroup, `one of concurrencyGroups (${known})`);
+      throw badOption(
+        `${where}methods.${method}.concurrencyGroup`,
+        concurrencyGroup,
+        `one of concurrencyGroups (${known})`,
+      );
     }
   }
   return Object.freeze({
@@ -140,7 +153,8 @@ export function compileActorOptions(
     name,
     namespace: given.namespace === undefined ? "" : read.readName(given.namespace, `${where}namespace`),
     getIfExists,
-    detached: read.readChoice(given.lifetime ?? "handle", `${where}lifetime`, ["handle", "detached"]) === "detached",
+    detached:
+      read.readChoice(given.lifetime ?? "handle", `${where}lifetime`, ["handle", "detached"]) === "detached",
     maxPendingCalls: readMaxPendingCalls(given.maxPendingCalls, `${where}maxPendingCalls`),
     methods,
   });
@@ -152,7 +166,10 @@ function refuseLater(given: Partial<ActorOptions & { exactlyOnce: unknown }>): v
     throw read.notInThisVersion(`${where}restarts: ${given.restarts}`, "restarting actors is still to come");
   }
   if (read.readCountOrUnlimited(given.taskRetries ?? 0, `${where}taskRetries`) !== 0) {
-    throw read.notInThisVersion(`${where}taskRetries: ${given.taskRetries}`, "retrying actor calls is still to come");
+    throw read.notInThisVersion(
+      `${where}taskRetries: ${given.taskRetries}`,
+      "retrying actor calls is still to come",
+    );
   }
   if (read.readBoolean(given.exactlyOnce ?? false, `${where}exactlyOnce`)) {
     throw read.notInThisVersion(`${where}exactlyOnce: true`, "exactly-once calls are still to come");
@@ -171,6 +188,7 @@ function fail(field: string, value: unknown): never {
 function readGroups(
   groups: ActorOptions["concurrencyGroups"],
   field: string,
+  methodNames: readonly string[] | undefined,
 ): readonly CompiledConcurrencyGroup[] {
   if (groups === undefined) return Object.freeze([]);
   requireObject(groups, field, '{ io: { limit: 2, methods: ["read"] } }');
@@ -182,7 +200,7 @@ function readGroups(
     const methods: unknown = group.methods ?? [];
     if (!Array.isArray(methods)) throw badOption(`${where}methods`, methods, "a list of method names");
     for (const method of methods) {
-      read.readName(method, `${where}methods`);
+      requireMethod(read.readName(method, `${where}methods`), `${where}methods`, methodNames);
       const other = taken.get(method);
       if (other !== undefined) {
         throw new IonoError("BadOption", `${where}methods: ${method} is in the group ${other} already`);
@@ -198,13 +216,33 @@ function readGroups(
   return Object.freeze(compiled);
 }
 
-function readMethods(methods: ActorOptions["methods"], field: string): Readonly<Record<string, CompiledMethodOptions>> {
+function readMethods(
+  methods: ActorOptions["methods"],
+  field: string,
+  methodNames: readonly string[] | undefined,
+): Readonly<Record<string, CompiledMethodOptions>> {
   if (methods === undefined) return Object.freeze({});
   requireObject(methods, field, '{ slow: { timeout: "1m" } }');
-  const compiled = Object.entries(methods)
-    .filter(([, options]) => options !== undefined)
-    .map(([name, options]) => [name, compileMethodOptions(options, undefined, `${field}.${name}.`)] as const);
+  const compiled: [string, CompiledMethodOptions][] = [];
+  for (const [name, options] of Object.entries(methods)) {
+    if (options === undefined) continue;
+    requireMethod(name, field, methodNames);
+    if (Object.hasOwn(Object(options), "numReturns")) {
+      throw new IonoError(
+        "BadOption",
+        `${field}.${name}.numReturns: give it per call, .options({ numReturns: 2 }).remote()`,
+      );
+    }
+    compiled.push([name, compileMethodOptions(options, undefined, `${field}.${name}.`)]);
+  }
   return Object.freeze(Object.fromEntries(compiled));
+}
+
+function requireMethod(name: string, field: string, methodNames: readonly string[] | undefined): void {
+  if (methodNames === undefined || methodNames.includes(name)) return;
+  const near = closestName(name, methodNames);
+  const hint = near === undefined ? `it has ${methodNames.join(", ") || "none"}` : `did you mean ${near}?`;
+  throw new IonoError("BadOption", `${field}: the class has no method ${name}; ${hint}`);
 }
 
 function requireObject(value: unknown, field: string, example: string): void {

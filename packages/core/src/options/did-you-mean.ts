@@ -17,7 +17,10 @@ export function closestName(given: string, names: readonly string[]): string | u
 }
 
 function plain(name: string): string {
-  return name.slice(0, 64).replaceAll(/[_\-\s]/g, "").toLowerCase();
+  return name
+    .slice(0, 64)
+    .replaceAll(/[_\-\s]/g, "")
+    .toLowerCase();
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`. */

@@ -20,7 +20,9 @@ export interface WaitOptions<S extends read.AbortSignalLike = read.AbortSignalLi
   count?: number;
 }
 
-export interface CompiledWaitOptions<S extends read.AbortSignalLike = read.AbortSignalLike> extends CompiledGetOptions<S> {
+export interface CompiledWaitOptions<
+  S extends read.AbortSignalLike = read.AbortSignalLike,
+> extends CompiledGetOptions<S> {
   readonly count: number;
 }
 
@@ -28,7 +30,9 @@ const get: read.OptionSchema = { where: "get option ", keys: ["timeout", "signal
 const wait: read.OptionSchema = { where: "wait option ", keys: ["count", "timeout", "signal"], later: {} };
 
 /** @throws IonoError BadOption naming the field, the value and what would be right. */
-export function compileGetOptions<S extends read.AbortSignalLike>(options?: GetOptions<S>): CompiledGetOptions<S> {
+export function compileGetOptions<S extends read.AbortSignalLike>(
+  options?: GetOptions<S>,
+): CompiledGetOptions<S> {
   const given: Partial<GetOptions<S>> = read.readKeys(get, options);
   return Object.freeze({
     timeoutMs: read.readWaitTimeout(given.timeout, `${get.where}timeout`),

@@ -85,7 +85,10 @@ const defaultStoreShare = 0.3;
  * @param machine supplies the defaults of CPUs, GPUs and sizes.
  * @throws IonoError BadOption naming the field, the value and what would be right.
  */
-export function compileInitOptions(options: InitOptions | undefined, machine: MachineTotals): CompiledInitOptions {
+export function compileInitOptions(
+  options: InitOptions | undefined,
+  machine: MachineTotals,
+): CompiledInitOptions {
   const given = read.readKeys(schema, options);
   const { where } = schema;
   const objectStoreBytes = readStoreBytes(given.objectStore, `${where}objectStore`, machine.memoryBytes);
@@ -93,7 +96,11 @@ export function compileInitOptions(options: InitOptions | undefined, machine: Ma
   const numCpus = given.numCpus ?? machine.cpus;
   resourceUnits(numCpus, `${where}numCpus`);
   const memory = Math.max(0, machine.memoryBytes - objectStoreBytes);
-  const resources = parseResources({ numCpus, numGpus, memory, resources: given.resources }, undefined, where);
+  const resources = parseResources(
+    { numCpus, numGpus, memory, resources: given.resources },
+    undefined,
+    where,
+  );
   const labels = parseLabels(given.labels ?? {}, `${where}labels`);
   if (Object.keys(labels).length > limits.labels.value) {
     throw badOption(`${where}labels`, given.labels, `at most ${limits.labels.value} labels`);
@@ -117,7 +124,8 @@ function readStoreBytes(value: InitOptions["objectStore"], field: string, memory
   if (value === undefined) return Math.floor(memoryBytes * defaultStoreShare);
   if (typeof value === "string" && value.endsWith("%")) {
     const share = /^\d+(?:\.\d+)?%$/.test(value) ? Number(value.slice(0, -1)) : Number.NaN;
-    if (!(share > 0 && share <= 90)) throw badOption(field, value, 'a share up to "90%", or a size like "2GiB"');
+    if (!(share > 0 && share <= 90))
+      throw badOption(field, value, 'a share up to "90%", or a size like "2GiB"');
     return Math.floor((memoryBytes * share) / 100);
   }
   const bytes = parseSize(value, field);
@@ -127,6 +135,7 @@ function readStoreBytes(value: InitOptions["objectStore"], field: string, memory
 
 function readPath(value: unknown, field: string): string {
   if (value === undefined) return "";
-  if (typeof value !== "string" || value === "" || value.includes("\0")) throw badOption(field, value, "a directory's path");
+  if (typeof value !== "string" || value === "" || value.includes("\0"))
+    throw badOption(field, value, "a directory's path");
   return value;
 }

@@ -11,9 +11,16 @@ export interface ProgressOptions {
 }
 
 /** "throw" ends the map, "skip" leaves the item out, a function's answer takes its place (it may throw). */
-export type OnError<Item, Out> = "throw" | "skip" | ((error: unknown, item: Item, index: number) => Out | Promise<Out>);
+export type OnError<Item, Out> =
+  | "throw"
+  | "skip"
+  | ((error: unknown, item: Item, index: number) => Out | Promise<Out>);
 
-export interface MapOptions<Item = unknown, Out = unknown, S extends read.AbortSignalLike = read.AbortSignalLike> {
+export interface MapOptions<
+  Item = unknown,
+  Out = unknown,
+  S extends read.AbortSignalLike = read.AbortSignalLike,
+> {
   /** Items per call; the function then takes and returns arrays of that length. Left out: one item a call. */
   batch?: number;
   /** Calls under way at a time (with an actor: actors); default 2 × CPUs. */
@@ -25,7 +32,11 @@ export interface MapOptions<Item = unknown, Out = unknown, S extends read.AbortS
   progress?: boolean | ProgressOptions;
 }
 
-export interface CompiledMapOptions<Item = unknown, Out = unknown, S extends read.AbortSignalLike = read.AbortSignalLike> {
+export interface CompiledMapOptions<
+  Item = unknown,
+  Out = unknown,
+  S extends read.AbortSignalLike = read.AbortSignalLike,
+> {
   /** 0: no batches. */
   readonly batch: number;
   readonly concurrency: number;
@@ -58,7 +69,12 @@ export function compileMapOptions<Item, Out, S extends read.AbortSignalLike>(
   const progress = readProgress(given.progress, `${where}progress`);
   return Object.freeze({
     batch: given.batch === undefined ? 0 : read.readInteger(given.batch, `${where}batch`, 1),
-    concurrency: read.readInteger(given.concurrency ?? usual, `${where}concurrency`, 1, limits.mapWindow.value),
+    concurrency: read.readInteger(
+      given.concurrency ?? usual,
+      `${where}concurrency`,
+      1,
+      limits.mapWindow.value,
+    ),
     ordered: read.readBoolean(given.ordered ?? true, `${where}ordered`),
     onError: readOnError(given.onError, `${where}onError`),
     signal: read.readSignal(given.signal, `${where}signal`),
@@ -74,11 +90,18 @@ function readOnError<Item, Out>(value: OnError<Item, Out> | undefined, field: st
   throw badOption(field, value, '"throw", "skip" or a function (error, item, index) => result');
 }
 
-function readProgress(value: boolean | ProgressOptions | undefined, field: string): ProgressOptions | undefined {
+function readProgress(
+  value: boolean | ProgressOptions | undefined,
+  field: string,
+): ProgressOptions | undefined {
   if (value === undefined || value === false) return undefined;
   if (value === true) return {};
-  if (typeof value !== "object" || value === null) throw badOption(field, value, "true, false or { label, total }");
-  const given: ProgressOptions = read.readKeys({ where: `${field}.`, keys: ["label", "total"], later: {} }, value);
+  if (typeof value !== "object" || value === null)
+    throw badOption(field, value, "true, false or { label, total }");
+  const given: ProgressOptions = read.readKeys(
+    { where: `${field}.`, keys: ["label", "total"], later: {} },
+    value,
+  );
   if (given.label !== undefined) read.readName(given.label, `${field}.label`);
   if (given.total !== undefined) read.readInteger(given.total, `${field}.total`, 0);
   return given;

@@ -50,17 +50,27 @@ export function compileMethodOptions(
   where = "method option ",
 ): CompiledMethodOptions {
   const given = read.readKeys(
-    { where, keys, later: { taskRetries: "retrying actor calls is still to come", retries: "as taskRetries" } },
+    {
+      where,
+      keys,
+      later: { taskRetries: "retrying actor calls is still to come", retries: "as taskRetries" },
+    },
     options,
     overrides,
   );
   return Object.freeze({
     name: given.name === undefined ? "" : read.readName(given.name, `${where}name`),
     timeoutMs: read.readTaskTimeout(given.timeout, `${where}timeout`),
-    cancelGraceMs: read.readFiniteDuration(given.cancelGrace ?? limits.cancelGrace.value, `${where}cancelGrace`),
+    cancelGraceMs: read.readFiniteDuration(
+      given.cancelGrace ?? limits.cancelGrace.value,
+      `${where}cancelGrace`,
+    ),
     numReturns: read.readInteger(given.numReturns ?? 1, `${where}numReturns`, 0, limits.numReturns.value),
-    backpressure: given.backpressure === undefined ? 0 : read.readInteger(given.backpressure, `${where}backpressure`, 1),
+    backpressure:
+      given.backpressure === undefined ? 0 : read.readInteger(given.backpressure, `${where}backpressure`, 1),
     concurrencyGroup:
-      given.concurrencyGroup === undefined ? "" : read.readName(given.concurrencyGroup, `${where}concurrencyGroup`),
+      given.concurrencyGroup === undefined
+        ? ""
+        : read.readName(given.concurrencyGroup, `${where}concurrencyGroup`),
   });
 }

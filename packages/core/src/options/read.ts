@@ -19,13 +19,20 @@ export interface OptionSchema {
  * The options that are given (not undefined), checked for unknown keys; `overrides` win over `options`.
  * @throws IonoError BadOption naming the key.
  */
-export function readKeys<T extends object>(schema: OptionSchema, options: T | undefined, overrides?: T): Partial<T> {
+export function readKeys<T extends object>(
+  schema: OptionSchema,
+  options: T | undefined,
+  overrides?: T,
+): Partial<T> {
   const given: Record<string, unknown> = {};
   take(schema, options, given);
   if (overrides !== undefined) {
     for (const key of schema.fixed ?? []) {
       if (Object.hasOwn(Object(overrides), key) && Reflect.get(overrides, key) !== undefined) {
-        throw new IonoError("BadOption", `${schema.where}${key} cannot be changed by .options(); give it to remote()`);
+        throw new IonoError(
+          "BadOption",
+          `${schema.where}${key} cannot be changed by .options(); give it to remote()`,
+        );
       }
     }
     take(schema, overrides, given);
@@ -36,7 +43,10 @@ export function readKeys<T extends object>(schema: OptionSchema, options: T | un
 function take(schema: OptionSchema, options: unknown, into: Record<string, unknown>): void {
   if (options === undefined) return;
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw new IonoError("BadOption", `${schema.where.trim()}s must be an object; got ${describeValue(options)}`);
+    throw new IonoError(
+      "BadOption",
+      `${schema.where.trim()}s must be an object; got ${describeValue(options)}`,
+    );
   }
   for (const [key, value] of Object.entries(options)) {
     if (value === undefined) continue;
@@ -55,7 +65,12 @@ export function notInThisVersion(field: string, why: string): IonoError {
 }
 
 /** A whole number from `min` to `max`. */
-export function readInteger(value: unknown, field: string, min: number, max = Number.MAX_SAFE_INTEGER): number {
+export function readInteger(
+  value: unknown,
+  field: string,
+  min: number,
+  max = Number.MAX_SAFE_INTEGER,
+): number {
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max) return value;
   const range = max === Number.MAX_SAFE_INTEGER ? `≥ ${min}` : `from ${min} to ${max}`;
   throw badOption(field, value, `a whole number ${range}`);
@@ -82,7 +97,8 @@ export function readChoice<T extends string>(value: unknown, field: string, choi
 /** A non-empty text of at most `limits.actorName` characters without control characters. */
 export function readName(value: unknown, field: string): string {
   const most = limits.actorName.value;
-  if (typeof value === "string" && value !== "" && value.length <= most && !/\p{Cc}/u.test(value)) return value;
+  if (typeof value === "string" && value !== "" && value.length <= most && !/\p{Cc}/u.test(value))
+    return value;
   throw badOption(field, value, `a non-empty text of at most ${most} characters on one line`);
 }
 
@@ -114,7 +130,10 @@ export interface AbortSignalLike {
 export function readSignal<S extends AbortSignalLike>(value: S | undefined, field: string): S | undefined {
   const ok =
     value === undefined ||
-    (typeof value === "object" && value !== null && typeof value.aborted === "boolean" && "addEventListener" in value);
+    (typeof value === "object" &&
+      value !== null &&
+      typeof value.aborted === "boolean" &&
+      "addEventListener" in value);
   if (!ok) throw badOption(field, value, "an AbortSignal");
   return value;
 }

@@ -13,7 +13,8 @@ export function readRetryOn(value: RetryOn | undefined, field: string): RetryOn 
   if (value === true) return true;
   const right = "true, a list of error classes, or a function (error) => boolean";
   if (typeof value === "function") {
-    if (isErrorClass(value)) throw badOption(field, value, `${right}: put a class into a list, [${value.name}]`);
+    if (isErrorClass(value))
+      throw badOption(field, value, `${right}: put a class into a list, [${value.name}]`);
     return value;
   }
   if (!Array.isArray(value)) throw badOption(field, value, right);

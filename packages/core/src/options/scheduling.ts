@@ -10,7 +10,8 @@ export function readScheduling(value: unknown, field: string): Scheduling {
   if (value === "hybrid" || value === "spread") return value;
   if (typeof value === "object" && value !== null) {
     for (const kind of ["node", "placementGroup", "labels"]) {
-      if (kind in value) throw notInThisVersion(`${field}.${kind}`, "it comes with clusters of several machines");
+      if (kind in value)
+        throw notInThisVersion(`${field}.${kind}`, "it comes with clusters of several machines");
     }
   }
   throw badOption(field, value, '"hybrid" or "spread"');

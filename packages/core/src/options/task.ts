@@ -103,9 +103,13 @@ export function compileTaskOptions(options?: TaskOptions, overrides?: TaskOption
     retryOn: readRetryOn(given.retryOn, `${where}retryOn`),
     retryDelayMs: read.readFiniteDuration(given.retryDelay ?? 0, `${where}retryDelay`),
     timeoutMs: read.readTaskTimeout(given.timeout, `${where}timeout`),
-    cancelGraceMs: read.readFiniteDuration(given.cancelGrace ?? limits.cancelGrace.value, `${where}cancelGrace`),
+    cancelGraceMs: read.readFiniteDuration(
+      given.cancelGrace ?? limits.cancelGrace.value,
+      `${where}cancelGrace`,
+    ),
     numReturns: read.readInteger(given.numReturns ?? 1, `${where}numReturns`, 0, limits.numReturns.value),
-    backpressure: given.backpressure === undefined ? 0 : read.readInteger(given.backpressure, `${where}backpressure`, 1),
+    backpressure:
+      given.backpressure === undefined ? 0 : read.readInteger(given.backpressure, `${where}backpressure`, 1),
     // Memory of the accelerator is only given back when the process ends.
     maxCalls: read.readInteger(given.maxCalls ?? (gpuUnits > 0 ? 1 : 0), `${where}maxCalls`, 0),
   });
