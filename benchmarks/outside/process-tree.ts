@@ -23,8 +23,8 @@ export function pssBytes(pid: number): number {
 
 /** User and system CPU time, in microseconds, to the tick of 10 ms. */
 export function cpuMicros(pid: number): number {
-  const [, , , , , , , , , , , user = "0", system = "0"] = statFields(pid) ?? [];
-  return (Number(user) + Number(system)) * 10_000;
+  const fields = statFields(pid);
+  return fields === undefined ? 0 : (Number(fields[11]) + Number(fields[12])) * 10_000;
 }
 
 /** Open file descriptors, and lines of the memory map. */

@@ -22,5 +22,6 @@ export function ofProcess(smaps: string, leastBytes: number): number {
 }
 
 function field(mapping: string, name: string): number {
-  return 1024 * Number(new RegExp(`^${name}: +(\\d+) kB`, "m").exec(mapping)?.[1] ?? 0);
+  const kilobytes = new RegExp(`^${name}: +(\\d+) kB`, "m").exec(mapping)?.[1] ?? "0";
+  return 1024 * Number(kilobytes);
 }

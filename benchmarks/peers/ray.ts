@@ -1,0 +1,51 @@
+/** Ray, measured on this machine: its microbenchmark, and what is timed and weighed from outside. */
+import { join } from "node:path";
+import { median, spread } from "../core/figure.ts";
+import type { Figure } from "../core/figure.ts";
+import { isWanted } from "../core/only.ts";
+import type { Measured } from "../core/row.ts";
+import { outsideFigures } from "../outside/figures.ts";
+import { readJsonLines } from "../outside/json-lines.ts";
+import { run } from "../outside/run.ts";
+import type { Plan } from "../plan.ts";
+
+/** One thread a process for numpy, which is Ray's default for its workers; and nothing sent home. */
+const ENVIRONMENT = { OMP_NUM_THREADS: "1", RAY_USAGE_STATS_ENABLED: "0" };
+
+const here = (file: string): string => join(import.meta.dirname, file);
+
+/** Ray's microbenchmark, but for the rows that are not wanted. */
+export async function rayRows(python: string, plan: Plan): Promise<Measured[]> {
+  const out = join(plan.folder, `ray-${plan.round}.jsonl`);
+  const argv = [python, here("microbenchmark.py"), "--out", out, "--settle", String(plan.settleSeconds)];
+  argv.push(...plan.only.flatMap((part) => ["--only", part]));
+  if (plan.quick) argv.push("--quick");
+  await run({ argv, cwd: plan.folder, env: ENVIRONMENT }, { echo: true });
+  return readJsonLines<Omit<Measured, "unit">>(out).map((row) => ({ ...row, unit: "" }));
+}
+
+/** Ray's cold start, idle memory and recovery, with its defaults; the first two also without its dashboard. */
+export async function rayFigures(python: string, plan: Plan): Promise<Figure[]> {
+  const command = (...args: string[]) => ({
+    argv: [python, here("first_result.py"), ...args],
+    cwd: plan.folder,
+    env: ENVIRONMENT,
+  });
+  return [
+    ...(await outsideFigures({ first: command(), idle: command("idle") }, plan)),
+    ...(await outsideFigures(
+      { first: command("no-dashboard"), idle: command("idle", "no-dashboard") },
+      { ...plan, suffix: " (without dashboard)" },
+    )),
+    ...(await killedWorker(python, plan)),
+  ];
+}
+
+async function killedWorker(python: string, plan: Plan): Promise<Figure[]> {
+  const name = "killed worker: its task runs again";
+  if (!isWanted(name, plan.only)) return [];
+  const argv = [python, here("killed_worker.py"), plan.quick ? "3" : "15"];
+  const output = await run({ argv, cwd: plan.folder, env: ENVIRONMENT });
+  const delays = JSON.parse(output.slice(output.indexOf("delays: ") + "delays: ".length)) as number[];
+  return [{ name, value: median(delays), unit: "s", note: `${spread(delays, 2)} s` }];
+}
