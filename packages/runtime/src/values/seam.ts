@@ -30,6 +30,10 @@ export interface CodeUnit {
   readonly source: string;
   /** Free names bound from the environment, in the order of `FunctionImage.bindings`. */
   readonly names: readonly string[];
+  /** The function's own `name`, where its source alone would not give it. */
+  readonly name?: string;
+  /** Set for code outside strict mode (CommonJS without "use strict"). */
+  readonly sloppy?: true;
 }
 
 /** A function or class as it travels: its code and the values of its free names. */
@@ -40,6 +44,8 @@ export interface FunctionImage {
   readonly bindings: readonly unknown[];
   /** Own enumerable properties set on the function or class after its definition, if any. */
   readonly properties?: Readonly<Record<string, unknown>>;
+  /** Names the original across processes, so that it comes home as itself: give it to `DecodeHost.instantiate`. */
+  readonly origin?: string;
 }
 
 /** What the encoder asks of its surroundings. */
@@ -64,13 +70,15 @@ export interface DecodeHost {
   /** The namespace of a module that `requiredModules` named; it has been imported by now. */
   module(url: string): Record<string, unknown>;
   /** Compiles a unit (cached by id) and opens an instance of it, bindings still unset. */
-  instantiate(unit: CodeUnit): PendingFunction;
+  instantiate(unit: CodeUnit, origin?: string): PendingFunction;
   /** The unit with this id, received earlier on this link. */
   unit(id: string): CodeUnit;
 }
 
 /** A function that is being decoded: set every binding, then take the value. Function kinds may be taken before (recursion). */
 export interface PendingFunction {
+  /** True when `value()` is a function that this process has already: bindings and properties need not be set. */
+  readonly isKnown?: boolean;
   set(index: number, value: unknown): void;
   /** For kind "class" and "method" only valid once bindings used by its definition (superclass, static blocks, computed names) are set. */
   value(): Function;

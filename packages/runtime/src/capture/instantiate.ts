@@ -1,0 +1,47 @@
+import type { CodeUnit, PendingFunction } from "../values/seam.ts";
+import { compileUnit, OpenInstance } from "./compile.ts";
+import { processCode } from "./process-code.ts";
+
+/** Compiled units kept; the oldest is dropped beyond, and compiled again when it comes back. */
+const maxFactories = 10_000;
+const maxUnits = 100_000;
+
+/**
+ * Compiles a unit (once by id) and opens an instance of it, its bindings unset.
+ * @throws SyntaxError when this Node cannot parse the source.
+ */
+export function instantiate(unit: CodeUnit, origin?: string): PendingFunction {
+  const code = processCode();
+  rememberUnit(unit);
+  let factory = code.factories.get(unit.id);
+  if (factory === undefined) {
+    factory = compileUnit(unit);
+    if (code.factories.size >= maxFactories) {
+      const [oldest] = code.factories.keys();
+      if (oldest !== undefined) code.factories.delete(oldest);
+    }
+    code.factories.set(unit.id, factory);
+  }
+  return new OpenInstance(unit, factory, (fn, bindings) => code.decoded.set(fn, { unit, bindings, origin }));
+}
+
+/** Keeps a unit that arrived, so that later messages may name it by id. The oldest goes beyond the limit. */
+function rememberUnit(unit: CodeUnit): void {
+  const { units } = processCode();
+  if (units.has(unit.id)) return;
+  if (units.size >= maxUnits) {
+    const [oldest] = units.keys();
+    if (oldest !== undefined) units.delete(oldest);
+  }
+  units.set(unit.id, unit);
+}
+
+/**
+ * The unit with this id, instantiated earlier in this process.
+ * @throws Error when it was not, or is forgotten
+ */
+export function unitById(id: string): CodeUnit {
+  const unit = processCode().units.get(id);
+  if (unit === undefined) throw new Error(`no code with id ${id} has arrived here`);
+  return unit;
+}

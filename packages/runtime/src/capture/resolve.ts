@@ -1,0 +1,166 @@
+import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { createRequire, findPackageJSON, isBuiltin } from "node:module";
+import { dirname, extname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+/**
+ * Resolves what an `import` in `parentUrl` names, as Node's ESM loader does (conditions, package exports and imports,
+ * symbolic links), and for relative specifiers also as the usual loaders do (`./a` and `./a.js` find `a.ts`).
+ * @returns an absolute URL or `node:` name; undefined when nothing is there.
+ */
+export function resolveImport(specifier: string, parentUrl: string): string | undefined {
+  if (isBuiltin(specifier)) return specifier.startsWith("node:") ? specifier : `node:${specifier}`;
+  if (/^(file|data|https?):/.test(specifier)) return specifier;
+  if (!parentUrl.startsWith("file:")) return undefined;
+  if (/^\.{0,2}\//.test(specifier) || specifier === "." || specifier === "..") return resolveFile(new URL(specifier, parentUrl));
+  return specifier.startsWith("#") ? resolvePackageImports(specifier, parentUrl) : resolvePackage(specifier, parentUrl);
+}
+
+/** Resolves what `require(specifier)` in `parentUrl` names: a path or a builtin's name. */
+export function resolveRequire(specifier: string, parentUrl: string): string | undefined {
+  try {
+    return createRequire(parentUrl).resolve(specifier);
+  } catch {
+    return undefined;
+  }
+}
+
+const sourceExtensions: Readonly<Record<string, readonly string[]>> = {
+  ".js": [".ts", ".tsx"],
+  ".mjs": [".mts"],
+  ".cjs": [".cts"],
+  ".jsx": [".tsx"],
+};
+const guessedExtensions = [".ts", ".tsx", ".mts", ".cts", ".js", ".mjs", ".cjs", ".json"];
+
+function resolveFile(url: URL): string | undefined {
+  let path: string;
+  try {
+    path = fileURLToPath(url);
+  } catch {
+    return undefined;
+  }
+  const extension = extname(path);
+  const stem = path.slice(0, path.length - extension.length);
+  const candidates = [
+    path,
+    ...(sourceExtensions[extension] ?? []).map((other) => stem + other),
+    ...guessedExtensions.map((other) => path + other),
+    ...guessedExtensions.map((other) => join(path, `index${other}`)),
+  ];
+  const found = candidates.find(isFile);
+  if (found === undefined) return undefined;
+  return fileUrl(found) + url.search + url.hash;
+}
+
+function fileUrl(path: string): string {
+  return pathToFileURL(process.execArgv.includes("--preserve-symlinks") ? path : realpathSync(path)).href;
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+type ExportsTarget = string | null | readonly ExportsTarget[] | { readonly [key: string]: ExportsTarget };
+
+interface PackageJson {
+  readonly exports?: ExportsTarget;
+  readonly imports?: { readonly [key: string]: ExportsTarget };
+  readonly main?: string;
+}
+
+function resolvePackage(specifier: string, parentUrl: string): string | undefined {
+  const match = /^((?:@[^/]+\/)?[^/]+)(\/.*)?$/.exec(specifier);
+  if (match === null) return undefined;
+  const [, name = "", rest = ""] = match;
+  const manifest = packageManifest(name, parentUrl);
+  if (manifest === undefined) return undefined;
+  const folder = dirname(manifest);
+  const { exports, main } = readManifest(manifest);
+  if (exports !== undefined && exports !== null) return resolveExports(exports, `.${rest}`, folder, parentUrl);
+  if (rest !== "") return resolveFile(pathToFileURL(join(folder, rest)));
+  const candidates = [...(main === undefined ? [] : [main, `${main}.js`, join(main, "index.js")]), "index.js"];
+  const found = candidates.map((candidate) => join(folder, candidate)).find(isFile);
+  return found === undefined ? undefined : fileUrl(found);
+}
+
+function packageManifest(name: string, parentUrl: string): string | undefined {
+  try {
+    const own = findPackageJSON(parentUrl);
+    if (own !== undefined) {
+      const manifest = readManifest(own) as PackageJson & { name?: string };
+      if (manifest.name === name && manifest.exports !== undefined) return own;
+    }
+  } catch {
+    // no manifest above the file: no self reference
+  }
+  for (let folder = dirname(fileURLToPath(parentUrl)); ; folder = dirname(folder)) {
+    const manifest = join(folder, "node_modules", name, "package.json");
+    if (existsSync(manifest)) return manifest;
+    if (dirname(folder) === folder) return undefined;
+  }
+}
+
+function readManifest(path: string): PackageJson {
+  return JSON.parse(readFileSync(path, "utf8")) as PackageJson;
+}
+
+function resolvePackageImports(specifier: string, parentUrl: string): string | undefined {
+  const manifest = findPackageJSON(parentUrl);
+  const imports = manifest === undefined ? undefined : readManifest(manifest).imports;
+  if (manifest === undefined || imports === undefined) return undefined;
+  return resolveExports(imports, specifier, dirname(manifest), parentUrl);
+}
+
+/** The target of a subpath in an `exports` or `imports` map. */
+function resolveExports(map: ExportsTarget, subpath: string, folder: string, parentUrl: string): string | undefined {
+  const isMap = typeof map === "object" && map !== null && !Array.isArray(map) && Object.keys(map).some((key) => /^[.#]/.test(key));
+  if (!isMap) return subpath === "." ? resolveTarget(map, "", folder, parentUrl) : undefined;
+  const entries = map as { readonly [key: string]: ExportsTarget };
+  const exact = entries[subpath];
+  if (exact !== undefined && !subpath.includes("*")) return resolveTarget(exact, "", folder, parentUrl);
+  let best: { readonly key: string; readonly star: string } | undefined;
+  for (const key of Object.keys(entries)) {
+    const [head, tail] = key.split("*");
+    if (head === undefined || tail === undefined) continue;
+    if (!subpath.startsWith(head) || !subpath.endsWith(tail) || subpath.length < key.length) continue;
+    if (best === undefined || head.length > best.key.indexOf("*")) best = { key, star: subpath.slice(head.length, subpath.length - tail.length) };
+  }
+  return best === undefined ? undefined : resolveTarget(entries[best.key] ?? null, best.star, folder, parentUrl);
+}
+
+function resolveTarget(target: ExportsTarget, star: string, folder: string, parentUrl: string): string | undefined {
+  if (target === null) return undefined;
+  if (typeof target === "string") {
+    const filled = target.replaceAll("*", star);
+    if (!filled.startsWith("./")) return resolveImport(filled, parentUrl);
+    const path = join(folder, filled);
+    return isFile(path) ? fileUrl(path) : undefined;
+  }
+  if (Array.isArray(target)) {
+    for (const option of target as readonly ExportsTarget[]) {
+      const found = resolveTarget(option, star, folder, parentUrl);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+  const conditions = activeConditions();
+  for (const [condition, option] of Object.entries(target as { readonly [key: string]: ExportsTarget })) {
+    if (!conditions.has(condition)) continue;
+    const found = resolveTarget(option, star, folder, parentUrl);
+    if (found !== undefined || option === null) return found;
+  }
+  return undefined;
+}
+
+/** The conditions of `import` in this process: Node's own and those of `--conditions`. */
+function activeConditions(): ReadonlySet<string> {
+  const conditions = new Set(["node", "import", "module-sync", "node-addons", "default"]);
+  const flags = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? "").split(/\s+/)];
+  flags.forEach((flag, index) => {
+    const match = /^(?:--conditions|-C)(?:=(.*))?$/.exec(flag);
+    const value = match === null ? undefined : (match[1] ?? flags[index + 1]);
+    if (value !== undefined) conditions.add(value);
+  });
+  return conditions;
+}

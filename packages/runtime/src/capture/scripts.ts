@@ -1,0 +1,127 @@
+import inspector from "node:inspector";
+import { readFileSync } from "node:fs";
+import { stripTypeScriptTypes } from "node:module";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { getCallSites } from "node:util";
+import { postSync } from "./scopes.ts";
+
+/** A script that V8 runs in this process. */
+export interface RunningScript {
+  /** `file:` URL without query, `node:` name, or what V8 calls it (`[eval1]`, `evalmachine.<anonymous>`, "" for `new Function`). */
+  readonly url: string;
+  /** True when the loader gave V8 the file as it is, or with its types stripped in place. */
+  readonly isFileText: boolean;
+  /** True when V8 was probably given a module; parsing decides. */
+  readonly isModule: boolean;
+  /** The text that V8 runs. */
+  readonly text: string;
+}
+
+/** Scripts larger than this are not read as a whole: their functions are analysed alone. */
+const maxScriptCharacters = 8 * 1024 * 1024;
+const callSiteLimit = 64;
+
+/** Finds the text behind a script id, cheapest source first. */
+export class ScriptTable {
+  /** What V8 calls each script. */
+  readonly #names = new Map<string, string>();
+
+  /** Where the script came from: call sites on the stack know it for nothing, a coverage report for a few milliseconds. */
+  url(scriptId: string): string {
+    return scriptUrl(this.#name(scriptId));
+  }
+
+  #name(scriptId: string): string {
+    const known = this.#names.get(scriptId);
+    if (known !== undefined) return known;
+    for (const site of getCallSites(callSiteLimit, { sourceMap: false })) this.#names.set(site.scriptId, site.scriptName);
+    if (!this.#names.has(scriptId)) this.#askCoverage();
+    if (!this.#names.has(scriptId)) this.#names.set(scriptId, "");
+    return this.#names.get(scriptId) ?? "";
+  }
+
+  /**
+   * The text that runs, or undefined when it cannot be had.
+   * @param source what one of its functions says its text is, to tell a file that a loader rewrote.
+   */
+  load(scriptId: string, source: string): RunningScript | undefined {
+    const name = this.#name(scriptId);
+    const url = scriptUrl(name);
+    const isModule = name.startsWith("file:");
+    if (url.startsWith("file:")) {
+      const text = readStripped(url);
+      if (text !== undefined && text.includes(source)) return { url, isFileText: true, isModule, text };
+    }
+    const text = runningText(scriptId);
+    if (text === undefined || text.length > maxScriptCharacters) return undefined;
+    return { url, isFileText: false, isModule, text };
+  }
+
+  #askCoverage(): void {
+    const session = new inspector.Session();
+    session.connect();
+    try {
+      postSync(session, "Profiler.enable", {});
+      const { result } = postSync<{ result: readonly { scriptId: string; url: string }[] }>(session, "Profiler.getBestEffortCoverage", {});
+      for (const script of result) this.#names.set(script.scriptId, script.url);
+    } finally {
+      session.disconnect();
+    }
+  }
+}
+
+/** `file:` URL without query or fragment for anything that is a file. */
+export function scriptUrl(name: string): string {
+  if (name.startsWith("/")) return pathToFileURL(name).href;
+  if (!name.startsWith("file:")) return name;
+  const end = name.search(/[?#]/);
+  return end === -1 ? name : name.slice(0, end);
+}
+
+/** A file's text with types blanked out in place, so that offsets stay; undefined when there is no such JavaScript. */
+export function readStripped(url: string): string | undefined {
+  let path: string;
+  let text: string;
+  try {
+    path = fileURLToPath(url);
+    text = readFileSync(path, "utf8");
+  } catch {
+    return undefined; // gone, renamed or unreadable: the caller asks V8 instead
+  }
+  if (text.length > maxScriptCharacters) return undefined;
+  if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
+  if (!/\.[cm]?ts$/.test(path)) return text;
+  try {
+    return withoutWarning(() => stripTypeScriptTypes(text, { mode: "strip" }));
+  } catch {
+    return undefined; // enums, decorators: a loader must have compiled it
+  }
+}
+
+/** `stripTypeScriptTypes` says "experimental" once; the user did not ask for it, and Node runs their file the same way. */
+function withoutWarning<T>(action: () => T): T {
+  const { emitWarning } = process;
+  process.emitWarning = () => {};
+  try {
+    return action();
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}
+
+/**
+ * Asks V8 for the text of a script that a loader made. The Debugger domain, the only way, is enabled for the length of
+ * this call (tens of milliseconds, once a script).
+ */
+function runningText(scriptId: string): string | undefined {
+  const session = new inspector.Session();
+  session.connect();
+  try {
+    postSync(session, "Debugger.enable", {});
+    return postSync<{ scriptSource: string }>(session, "Debugger.getScriptSource", { scriptId }).scriptSource;
+  } catch {
+    return undefined; // collected by V8 meanwhile: the function is analysed alone
+  } finally {
+    session.disconnect();
+  }
+}
