@@ -49,3 +49,7 @@ export { payloadForms, referenceKinds, referenceStates } from "./protocol/payloa
 export type { StoreLocation } from "./protocol/payload.ts";
 export { LeaseMachine, sanitizeResources } from "./machines/lease.ts";
 export type { LeaseEvent, LeaseInstruction, LeaseSettings } from "./machines/lease.ts";
+export { deathReasonWaitMs } from "./protocol/owner-agent.ts";
+export type { ActorMethod, ActorSpec, FromAgent, ToAgent } from "./protocol/owner-agent.ts";
+export { ActorDirectory } from "./machines/actor-directory.ts";
+export type { ActorEvent, ActorInstruction, ActorState } from "./machines/actor-directory.ts";

@@ -2,11 +2,11 @@
  * The hot link: an owner (driver or worker) sends task entries, an executor (worker or actor) sends result entries.
  * Both are fixed headers followed by bytes, many in one frame, little endian.
  *
- *   task entry    u32 sequence, u32 function, u8 flags, u8 attempt, u16 argument count, u32 byte count, bytes
- *   result entry  u32 sequence, u8 status, u8 form, u16 attempt, f32 duration µs, u32 byte count, bytes
+ *   task entry    u32 sequence, u32 function, u8 flags, u8 attempt, u16 claim slot, u32 byte count, bytes
+ *   result entry  u32 sequence, u8 status, u8 form, u8 attempt, u8 zero, f32 duration µs, u32 byte count, bytes
  *
- * Arguments without flag `composite` are plain values back to back. With it, each is a payload (payload.ts) preceded
- * by its u32 length.
+ * Arguments without flag `composite` are plain values back to back. With it, each is `u32 length, u8 form, payload`
+ * (payload.ts), the length counting form and payload. A stream item's payload is preceded by its u32 index.
  */
 
 export const taskEntryHeaderBytes = 16;
@@ -19,8 +19,6 @@ export const taskFlags = {
   stream: 2,
   /** `function` numbers a method of the actor this executor hosts. */
   actorCall: 4,
-  /** The bytes begin with u16 count and that many u16 lengths + JSON of per-call options (task name, resources …). */
-  annotated: 8,
   /** An actor call that was cancelled before it was sent: takes its turn, runs nothing. */
   skip: 16,
 } as const;
@@ -53,3 +51,6 @@ export const linkPage = {
   resultsBytes: 64 * 1024,
   totalBytes: 64 + 1024 * 4 + 64 * 1024,
 } as const;
+
+/** In `resultReceived` (u32 sequence, u32 item): the result as a whole rather than an item of a stream. */
+export const wholeResult = 0xffffffff;

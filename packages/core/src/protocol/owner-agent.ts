@@ -1,0 +1,66 @@
+/**
+ * What drivers and workers say to their agent and back: control frames, msgpack, low rate. Requests carry an `id` that
+ * the reply repeats. Field `t` names the message.
+ */
+import type { ResourceVector } from "../resources.ts";
+
+/** From a driver or worker to its agent. */
+export type ToAgent =
+  | { readonly t: "listening"; readonly path: string; readonly pid: number }
+  | { readonly t: "demand"; readonly resources: ResourceVector; readonly count: number }
+  | { readonly t: "release"; readonly worker: number }
+  | { readonly t: "blocked"; readonly blocked: boolean }
+  | { readonly t: "address"; readonly id: number; readonly process: number }
+  | { readonly t: "death reason"; readonly id: number; readonly process: number }
+  | { readonly t: "replace"; readonly worker: number; readonly reason: string }
+  | { readonly t: "retire"; readonly reason: string }
+  | { readonly t: "create actor"; readonly id: number; readonly actor: ActorSpec }
+  | { readonly t: "actor address"; readonly id: number; readonly actor: number }
+  | { readonly t: "get actor"; readonly id: number; readonly name: string; readonly namespace: string }
+  | { readonly t: "list actors"; readonly id: number; readonly namespace: string | null }
+  | { readonly t: "hold actor"; readonly id: number; readonly actor: number }
+  | { readonly t: "drop actor"; readonly actor: number }
+  | { readonly t: "kill actor"; readonly actor: number; readonly reason: string }
+  | { readonly t: "actor constructed"; readonly error: Uint8Array | null; readonly message: string }
+  | { readonly t: "log"; readonly stream: "stdout" | "stderr"; readonly label: string; readonly text: string }
+  | { readonly t: "flush logs"; readonly id: number }
+  | { readonly t: "status"; readonly id: number };
+
+/** From the agent to a driver or worker. */
+export type FromAgent =
+  | { readonly t: "grant"; readonly worker: number; readonly path: string; readonly pid: number; readonly shape: string }
+  | { readonly t: "recall"; readonly worker: number; readonly shape: string }
+  | { readonly t: "process ended"; readonly process: number; readonly reason: string }
+  | { readonly t: "infeasible"; readonly shape: string; readonly missing: string; readonly actor: number }
+  | { readonly t: "host actor"; readonly actor: ActorSpec }
+  | { readonly t: "stop"; readonly reason: string }
+  | { readonly t: "log"; readonly stream: "stdout" | "stderr"; readonly label: string; readonly pid: number; readonly text: string }
+  | { readonly t: "reply"; readonly id: number; readonly value: unknown; readonly error?: { readonly code: string; readonly message: string } };
+
+/** Everything the agent and the hosting worker need to make an actor. */
+export interface ActorSpec {
+  /** owner number × 2^32 + count of that owner. */
+  readonly actor: number;
+  readonly className: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly getIfExists: boolean;
+  readonly detached: boolean;
+  readonly placement: ResourceVector;
+  readonly running: ResourceVector;
+  readonly maxConcurrency: number;
+  readonly groups: readonly { readonly name: string; readonly limit: number; readonly methods: readonly string[] }[];
+  /** Method name → how its calls travel; what handles elsewhere need. */
+  readonly methods: Record<string, ActorMethod>;
+  readonly options: object;
+  /** The pair [class, arguments], packed. */
+  readonly payload: unknown;
+}
+
+export interface ActorMethod {
+  readonly generator: boolean;
+  readonly async: boolean;
+}
+
+/** How long a process that ended may keep its reason to itself: the agent learns it from the exit of the child. */
+export const deathReasonWaitMs = 500;

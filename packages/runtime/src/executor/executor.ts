@@ -1,0 +1,612 @@
+/**
+ * The executor: runs the entries that owners send to this process, tasks one at a time, or the calls of one actor.
+ *
+ * A task that waits in `get` gives up its turn: further entries run in the same process (this process's own children
+ * first), so that nesting costs neither deadlock nor a process a level.
+ */
+import { claim, frameKinds, IonoError, resultStatus, taskEntryHeaderBytes, taskFlags, wholeResult } from "@iono/core";
+import type { Link } from "../links/link.ts";
+import type { Codec } from "../owner/codec.ts";
+import type { Owner } from "../owner/owner.ts";
+import { toError } from "../owner/owner.ts";
+import { packMessage, unpackMessage, unpackPayload, type Payload } from "../owner/payload.ts";
+import { Received } from "../owner/references.ts";
+import { readValue, ValueReader } from "../values/index.ts";
+import { Deque } from "../owner/deque.ts";
+import { originOf, stableError } from "./failures.ts";
+import { ExecutorLink, type ExecutorDefinition } from "./executor-link.ts";
+import { runGenerator } from "./generators.ts";
+import { RunningTask, taskStorage, type ConcurrencyGroup } from "./task-context.ts";
+
+/** What the executor needs of its process. */
+export interface ExecutorSurroundings {
+  /** All tasks of this process wait (or no longer do): the agent may lend its CPU. */
+  blocked(isBlocked: boolean): void;
+  /** A definition ran `maxCalls` times: this process ends after its results are out. */
+  retire(reason: string): void;
+}
+
+/** The object an actor's calls go to. */
+export interface ActorInstance {
+  readonly target: object;
+  readonly className: string;
+  groupOf(method: string): ConcurrencyGroup;
+  /** Some group has a limit above 1: entries of one caller may overlap. */
+  readonly groups: readonly ConcurrencyGroup[];
+  /** Set once it ended by `exitActor` or a failed constructor. */
+  ended: IonoError | null;
+}
+
+/** An entry taken off its link that waits for a place in its group. */
+interface ParkedEntry {
+  readonly link: ExecutorLink;
+  readonly chunk: Buffer;
+  readonly at: number;
+}
+
+const sliceMs = 2;
+const shortUs = 500;
+
+export class Executor {
+  readonly #owner: Owner;
+  readonly #codec: Codec;
+  readonly #surroundings: ExecutorSurroundings;
+  readonly #links: ExecutorLink[] = [];
+  #turn = 0;
+  readonly #tasks: ConcurrencyGroup = { name: "tasks", limit: 1, running: 0 };
+  /** Tasks that wait in `get`. */
+  #waiting = 0;
+  readonly #running = new Map<string, RunningTask>();
+  #pumpArmed = false;
+  #pumping = false;
+  #flushArmed = false;
+  #saidBlocked = false;
+  #actor: ActorInstance | null = null;
+  /** Calls of an actor whose group is full, by group. */
+  readonly #parked = new Map<ConcurrencyGroup, Deque<ParkedEntry>>();
+  /** Entries are not begun while set: the actor's constructor runs. */
+  #gate: Promise<void> | null = null;
+  readonly #reader = new ValueReader(new Uint8Array(0), 0, 0, []);
+  /** Called when every task here waits: children that are queued in this process may run. */
+  onAllWaiting: () => void = () => {};
+
+  constructor(owner: Owner, surroundings: ExecutorSurroundings) {
+    this.#owner = owner;
+    this.#codec = owner.codec;
+    this.#surroundings = surroundings;
+  }
+
+  /** Nothing computes here: a child of a waiting task may run by loopback. */
+  get mayLoopBack(): boolean {
+    return this.#actor === null && this.#tasks.running === 0 && this.#waiting > 0;
+  }
+
+  get current(): RunningTask | null {
+    return taskStorage.getStore() ?? null;
+  }
+
+  attach(ownerNumber: number, link: Link, page: ArrayBuffer | null, first = false): ExecutorLink {
+    const attached = new ExecutorLink(ownerNumber, link, this.#codec, page);
+    if (first) this.#links.unshift(attached);
+    else this.#links.push(attached);
+    return attached;
+  }
+
+  /** The owner's end is gone: what it wanted is dropped, what runs for it is cancelled. */
+  detach(link: ExecutorLink): void {
+    link.closed = true;
+    const at = this.#links.indexOf(link);
+    if (at >= 0) this.#links.splice(at, 1);
+    for (const running of this.#running.values()) {
+      if (running.link === link) this.#abort(running, new IonoError("OwnerDied", "the owner of this task ended"), true);
+    }
+  }
+
+  /** Frames of the executor's half of a link. False when the frame is for someone else. */
+  frame(link: ExecutorLink, kind: number, chunk: Buffer, start: number, end: number): boolean {
+    switch (kind) {
+      case frameKinds.tasks:
+        link.entries.push({ chunk, at: start, end });
+        this.#soon();
+        return true;
+      case frameKinds.defineFunction:
+        this.#define(link, chunk, start, end);
+        return true;
+      case frameKinds.dropFunction:
+        link.definitions.delete(chunk.readUInt32LE(start));
+        return true;
+      case frameKinds.cancel:
+        this.#cancel(link, chunk.readUInt32LE(start), chunk.readUInt32LE(start + 4) === 1);
+        return true;
+      case frameKinds.streamConsumed:
+        this.#consumed(link, chunk.readUInt32LE(start), chunk.readUInt32LE(start + 4));
+        return true;
+      case frameKinds.resultReceived: {
+        const item = chunk.readUInt32LE(start + 4);
+        const wire = chunk.readUInt32LE(start);
+        link.acknowledged(item === wholeResult ? `${wire}` : `${wire}:${item}`);
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
+
+  /** This process becomes an actor: calls go to `instance` once `constructed` has resolved. */
+  become(instance: ActorInstance, constructed: Promise<void>): void {
+    this.#actor = instance;
+    this.#gate = constructed.finally(() => {
+      this.#gate = null;
+      this.#soon();
+    });
+  }
+
+  get actor(): ActorInstance | null {
+    return this.#actor;
+  }
+
+  // the pump
+
+  #soon(): void {
+    if (this.#pumpArmed || this.#pumping) return;
+    this.#pumpArmed = true;
+    // Frames of one chunk arrive in one turn: begin after them, still before the next poll.
+    queueMicrotask(this.#pump);
+  }
+
+  readonly #pump = (): void => {
+    this.#pumpArmed = false;
+    if (this.#gate !== null) return;
+    this.#pumping = true;
+    const began = performance.now();
+    let now = began;
+    let yields = false;
+    while (this.#hasPlace()) {
+      const link = this.#nextLink();
+      if (link === null) break;
+      now = this.#begin(link, now);
+      if (now - began > sliceMs) {
+        yields = true;
+        break;
+      }
+    }
+    this.#pumping = false;
+    this.#flush();
+    if (yields) {
+      this.#pumpArmed = true;
+      setImmediate(this.#pump);
+    } else if (this.#waiting > 0) this.#tellBlocked();
+  };
+
+  #hasPlace(): boolean {
+    return this.#actor !== null || this.#tasks.running < 1;
+  }
+
+  /** The next link with an entry: round robin, the loopback (first) before all others. */
+  #nextLink(): ExecutorLink | null {
+    const links = this.#links;
+    const count = links.length;
+    if (count === 1) return links[0].entries.length > 0 ? links[0] : null;
+    if (count > 0 && links[0].link.isLoopback && links[0].entries.length > 0) return links[0];
+    for (let i = 0; i < count; i++) {
+      this.#turn = this.#turn + 1 >= count ? 0 : this.#turn + 1;
+      if (links[this.#turn].entries.length > 0) return links[this.#turn];
+    }
+    return null;
+  }
+
+  /** Takes the next entry of a link and starts it. Returns the time (ms) after that. */
+  #begin(link: ExecutorLink, now: number): number {
+    const range = link.entries.peek();
+    if (range === undefined) return now;
+    const { chunk, at } = range;
+    const length = chunk.readUInt32LE(at + 12);
+    range.at = at + taskEntryHeaderBytes + length;
+    if (range.at >= range.end) link.entries.shift();
+    const slot = chunk.readUInt16LE(at + 10);
+    if (!link.claim(slot)) return now;
+    const definition = link.definitions.get(chunk.readUInt32LE(at + 4));
+    if (definition === undefined) {
+      this.#fail(link, chunk.readUInt32LE(at), slot, chunk[at + 9], "unknown", new Error("the function was not defined"), now);
+      return now;
+    }
+    if (this.#actor !== null) return this.#beginCall(this.#actor, link, definition, chunk, at, now);
+    return this.#start(link, definition, this.#tasks, chunk, at, now);
+  }
+
+  /** A call of the actor: runs now, or waits for a place in its group. */
+  #beginCall(actor: ActorInstance, link: ExecutorLink, definition: ExecutorDefinition, chunk: Buffer, at: number, now: number): number {
+    const group = actor.groupOf(definition.method ?? "");
+    if (group.running >= group.limit) {
+      let parked = this.#parked.get(group);
+      if (parked === undefined) this.#parked.set(group, (parked = new Deque()));
+      parked.push({ link, chunk, at });
+      link.mark(chunk.readUInt16LE(at + 10), claim.queued);
+      return now;
+    }
+    return this.#start(link, definition, group, chunk, at, now);
+  }
+
+  /** A place in a group became free. */
+  #unpark(group: ConcurrencyGroup): void {
+    const parked = this.#parked.get(group);
+    if (parked === undefined) return;
+    while (group.running < group.limit) {
+      const entry = parked.shift();
+      if (entry === undefined) return;
+      const { link, chunk, at } = entry;
+      if (link.closed || !link.claim(chunk.readUInt16LE(at + 10))) continue;
+      const definition = link.definitions.get(chunk.readUInt32LE(at + 4));
+      if (definition !== undefined) this.#start(link, definition, group, chunk, at, performance.now());
+    }
+  }
+
+  #start(link: ExecutorLink, definition: ExecutorDefinition, group: ConcurrencyGroup, chunk: Buffer, at: number, now: number): number {
+    const wire = chunk.readUInt32LE(at);
+    const flags = chunk[at + 8];
+    const attempt = chunk[at + 9];
+    const slot = chunk.readUInt16LE(at + 10);
+    const from = at + taskEntryHeaderBytes;
+    const end = from + chunk.readUInt32LE(at + 12);
+    if ((flags & taskFlags.skip) !== 0) {
+      link.mark(slot, claim.done);
+      link.result(wire, resultStatus.skipped, attempt, 0, undefined, []);
+      return now;
+    }
+    // What is not known to be short must not hold finished results back.
+    if (definition.meanUs < 0 || definition.meanUs > shortUs) this.#flush();
+    const running = new RunningTask(link, definition, wire, attempt, slot, group, now);
+    group.running++;
+    if ((flags & taskFlags.composite) !== 0 || definition.fn === null || definition.loading !== null) {
+      this.#register(running);
+      const args = (flags & taskFlags.composite) !== 0 ? this.#composite(chunk, from, end) : this.#lateArguments(definition, chunk, from, end);
+      void this.#startLater(running, flags, args);
+      return now;
+    }
+    let args: unknown[];
+    try {
+      args = this.#arguments(chunk, from, end);
+    } catch (error) {
+      this.#finishError(running, error);
+      return now;
+    }
+    return this.#call(running, flags, args);
+  }
+
+  #register(running: RunningTask): void {
+    this.#running.set(`${running.link.owner}:${running.wire}`, running);
+  }
+
+  async #startLater(running: RunningTask, flags: number, pending: Promise<unknown[]>): Promise<void> {
+    let args: unknown[];
+    try {
+      args = await pending;
+      if (running.definition.loading !== null) await running.definition.loading;
+    } catch (error) {
+      this.#finishError(running, error);
+      return;
+    }
+    if (running.cancelled) {
+      this.#finishError(running, new IonoError("TaskCancelled", `${running.definition.name} was cancelled`));
+      return;
+    }
+    running.startedMs = performance.now();
+    this.#call(running, flags, args);
+  }
+
+  /** Calls the function; returns the time after it. */
+  #call(running: RunningTask, flags: number, args: unknown[]): number {
+    const { definition } = running;
+    let value: unknown;
+    try {
+      value = taskStorage.run(running, invoke, definition, this.#actor, args);
+    } catch (error) {
+      this.#finishError(running, error);
+      return performance.now();
+    }
+    if ((flags & taskFlags.stream) !== 0 || (definition.generator && definition.numReturns !== 1)) {
+      this.#register(running);
+      void runGenerator(running, value, (flags & taskFlags.stream) !== 0).then(
+        (items) => (items === null ? this.#finishStream(running) : this.#finishSeveral(running, items)),
+        (error: unknown) => this.#finishError(running, error),
+      );
+      return performance.now();
+    }
+    if (isThenable(value)) {
+      this.#register(running);
+      value.then(
+        (resolved) => this.#finishValue(running, resolved),
+        (error: unknown) => this.#finishError(running, error),
+      );
+      return performance.now();
+    }
+    return this.#finishValue(running, value);
+  }
+
+  // finishing
+
+  #finishValue(running: RunningTask, value: unknown): number {
+    const { definition, link } = running;
+    if (definition.numReturns !== 1) {
+      return this.#finishSeveral(running, value);
+    }
+    const now = performance.now();
+    const durationUs = (now - running.startedMs) * 1000;
+    try {
+      link.mark(running.slot, claim.done);
+      link.result(running.wire, resultStatus.value, running.attempt, durationUs, value, [`result of ${definition.name}`]);
+    } catch (error) {
+      this.#finishError(running, error);
+      return now;
+    }
+    this.#ended(running, durationUs);
+    return now;
+  }
+
+  /** Several values: a list as long as `numReturns` says. */
+  #finishSeveral(running: RunningTask, value: unknown): number {
+    const { definition, link } = running;
+    const now = performance.now();
+    try {
+      const values = definition.numReturns === 0 ? [] : asList(value, definition);
+      const holds: object[] = [];
+      const payloads: Payload[] = values.map((each, i) => {
+        const outgoing = this.#codec.encode(each, [`result ${i} of ${definition.name}`], link.owner);
+        holds.push(...outgoing.holds);
+        return outgoing.payload;
+      });
+      const form = holds.length > 0 ? 1 : 0;
+      if (form === 1) link.hold(`${running.wire}`, holds);
+      link.mark(running.slot, claim.done);
+      link.resultBytes(running.wire, resultStatus.value, form, running.attempt, (now - running.startedMs) * 1000, packMessage(payloads));
+    } catch (error) {
+      this.#finishError(running, error);
+      return now;
+    }
+    this.#ended(running, (now - running.startedMs) * 1000);
+    return now;
+  }
+
+  #finishStream(running: RunningTask): void {
+    running.link.mark(running.slot, claim.done);
+    running.link.result(running.wire, resultStatus.end, running.attempt, 0, undefined, []);
+    this.#ended(running, (performance.now() - running.startedMs) * 1000);
+  }
+
+  #finishError(running: RunningTask, error: unknown): void {
+    const { link, definition } = running;
+    link.mark(running.slot, claim.done);
+    const durationUs = (performance.now() - running.startedMs) * 1000;
+    const status = running.cancelled ? resultStatus.cancelled : resultStatus.error;
+    const origin = originOf(error, definition.name, running.attempt);
+    try {
+      link.result(running.wire, status, running.attempt, durationUs, [error, origin], ["error"]);
+    } catch (reason) {
+      link.result(running.wire, status, running.attempt, durationUs, [stableError(error, toError(reason)), origin], ["error"]);
+    }
+    this.#ended(running, durationUs);
+  }
+
+  #fail(link: ExecutorLink, wire: number, slot: number, attempt: number, name: string, error: Error, now: number): void {
+    link.mark(slot, claim.done);
+    link.result(wire, resultStatus.error, attempt, performance.now() - now, [error, originOf(error, name, attempt)], ["error"]);
+    this.#flushSoon();
+  }
+
+  #ended(running: RunningTask, durationUs: number): void {
+    running.ended = true;
+    const { definition, group } = running;
+    group.running--;
+    this.#running.delete(`${running.link.owner}:${running.wire}`);
+    const mean = definition.meanUs;
+    definition.meanUs = mean < 0 ? durationUs : mean + (durationUs - mean) * (durationUs > mean ? 0.3 : 0.05);
+    definition.calls++;
+    if (definition.maxCalls > 0 && definition.calls >= definition.maxCalls) {
+      this.#flush();
+      this.#surroundings.retire(`${definition.name} ran ${definition.calls} times (maxCalls)`);
+    }
+    if (this.#pumping) return;
+    // An asynchronous task ended outside the pump.
+    if (this.#actor !== null) this.#unpark(group);
+    if (this.#running.size === 0 || group.limit === 1) this.#flush();
+    else this.#flushSoon();
+    this.#soon();
+  }
+
+  #flush(): void {
+    for (const link of this.#links) if (link.pendingResults) link.flush();
+  }
+
+  #flushSoon(): void {
+    if (this.#flushArmed) return;
+    this.#flushArmed = true;
+    setImmediate(() => {
+      this.#flushArmed = false;
+      this.#flush();
+    });
+  }
+
+  // arguments
+
+  #arguments(chunk: Buffer, from: number, end: number): unknown[] {
+    const args: unknown[] = [];
+    if (from === end) return args;
+    const reader = this.#reader;
+    reader.reset(chunk, from, end, noParts);
+    while (reader.position < end) args.push(readValue(reader, noHost));
+    return args;
+  }
+
+  async #lateArguments(definition: ExecutorDefinition, chunk: Buffer, from: number, end: number): Promise<unknown[]> {
+    await this.#load(definition);
+    return this.#arguments(chunk, from, end);
+  }
+
+  async #composite(chunk: Buffer, from: number, end: number): Promise<unknown[]> {
+    const received: Received[] = [];
+    for (let at = from; at < end; ) {
+      const length = chunk.readUInt32LE(at);
+      const form = chunk[at + 4];
+      received.push(this.#owner.references.receive(unpackPayload(form, chunk, at + 5, at + 4 + length), false));
+      at += 4 + length;
+    }
+    await this.#owner.borrows.confirmed();
+    return Promise.all(received.map((each) => this.#codec.decode(each)));
+  }
+
+  // definitions
+
+  #define(link: ExecutorLink, chunk: Buffer, start: number, end: number): void {
+    const wire = unpackMessage(chunk, start, end) as {
+      number: number; key: string; name: string; method: string | null; generator: boolean;
+      numReturns: number; backpressure: number; maxCalls: number; payload: Payload | null;
+    };
+    const received = wire.payload === null ? null : this.#owner.references.receive(wire.payload, false);
+    const definition: ExecutorDefinition = { ...wire, received, fn: null, loading: null, meanUs: -1, calls: 0 };
+    if (wire.method !== null) definition.fn = methodFunction;
+    link.definitions.set(wire.number, definition);
+    if (definition.fn === null) void this.#load(definition);
+  }
+
+  /** Decodes the function, once. A failure is kept and thrown by each call. */
+  #load(definition: ExecutorDefinition): Promise<void> {
+    if (definition.fn !== null) return Promise.resolve();
+    definition.loading ??= this.#owner.functionOf(definition.key, definition.received).then(
+      (fn) => {
+        definition.fn = fn;
+        definition.loading = null;
+      },
+      (error: unknown) => {
+        definition.fn = toError(error);
+        definition.loading = null;
+      },
+    );
+    return definition.loading;
+  }
+
+  // waiting in get
+
+  /** The running task begins to wait; the result ends that. */
+  wait(): (() => void) | null {
+    const running = taskStorage.getStore();
+    if (running === undefined || running.ended || this.#actor !== null) return this.#waitInActor(running);
+    if (running.waits++ === 0) {
+      running.group.running--;
+      this.#waiting++;
+      running.link.mark(running.slot, claim.blocked);
+      this.#tell(running, frameKinds.blocked);
+      this.#soon();
+      queueMicrotask(this.onAllWaiting);
+    }
+    let over = false;
+    return () => {
+      if (over) return;
+      over = true;
+      if (--running.waits > 0) return;
+      this.#waiting--;
+      if (this.#saidBlocked) {
+        this.#saidBlocked = false;
+        this.#surroundings.blocked(false);
+      }
+      if (running.ended) return;
+      running.group.running++;
+      running.link.mark(running.slot, claim.running);
+      this.#tell(running, frameKinds.unblocked);
+    };
+  }
+
+  #waitInActor(running: RunningTask | undefined): (() => void) | null {
+    if (running === undefined || this.#actor === null) return null;
+    this.#flush();
+    this.#waiting++;
+    if (!this.#saidBlocked) this.#tellBlocked();
+    let over = false;
+    return () => {
+      if (over) return;
+      over = true;
+      if (--this.#waiting > 0 || !this.#saidBlocked) return;
+      this.#saidBlocked = false;
+      this.#surroundings.blocked(false);
+    };
+  }
+
+  #tell(running: RunningTask, kind: typeof frameKinds.blocked | typeof frameKinds.unblocked): void {
+    if (running.link.closed) return;
+    running.link.flush();
+    const payload = Buffer.allocUnsafe(4);
+    payload.writeUInt32LE(running.wire, 0);
+    running.link.link.send("control", kind, payload);
+  }
+
+  #tellBlocked(): void {
+    if (this.#saidBlocked || (this.#actor === null && this.#tasks.running > 0)) return;
+    this.#saidBlocked = true;
+    this.#surroundings.blocked(true);
+  }
+
+  // cancelling and streams
+
+  #cancel(link: ExecutorLink, wire: number, recursive: boolean): void {
+    const running = this.#running.get(`${link.owner}:${wire}`);
+    if (running !== undefined) this.#abort(running, new IonoError("TaskCancelled", `${running.definition.name} was cancelled`), recursive);
+  }
+
+  #abort(running: RunningTask, reason: Error, recursive: boolean): void {
+    if (running.cancelled) return;
+    if (recursive && running.children !== null) for (const child of [...running.children]) this.#owner.cancelTask(child);
+    running.abort(reason);
+  }
+
+  #consumed(link: ExecutorLink, wire: number, count: number): void {
+    const running = this.#running.get(`${link.owner}:${wire}`);
+    if (running === undefined) return;
+    running.consumed = count;
+    running.onConsumed?.();
+  }
+}
+
+function invoke(definition: ExecutorDefinition, actor: ActorInstance | null, args: unknown[]): unknown {
+  const { fn, method } = definition;
+  if (fn instanceof Error) throw fn;
+  if (method === null) return (fn as Function)(...args);
+  if (actor === null) throw new IonoError("ActorDied", "this process hosts no actor");
+  if (actor.ended !== null) throw actor.ended;
+  const target = actor.target as Record<string, unknown>;
+  const member = target[method];
+  if (typeof member !== "function") throw new TypeError(`${actor.className} has no method "${method}"`);
+  return member.apply(target, args);
+}
+
+/** Stands for a method: the target is found at the call. */
+function methodFunction(): void {}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return value !== null && typeof value === "object" && typeof (value as { then?: unknown }).then === "function";
+}
+
+function asList(value: unknown, definition: ExecutorDefinition): unknown[] {
+  if (value === null || value === undefined || typeof (value as Iterable<unknown>)[Symbol.iterator] !== "function") {
+    throw new IonoError("WrongResultCount", `${definition.name} must return ${definition.numReturns} values (numReturns), not ${typeof value}`);
+  }
+  const values = [...(value as Iterable<unknown>)];
+  if (values.length !== definition.numReturns) {
+    throw new IonoError("WrongResultCount", `${definition.name} returned ${values.length} values; numReturns is ${definition.numReturns}`);
+  }
+  return values;
+}
+
+const noParts: readonly Uint8Array[] = [];
+const noHost = {
+  reference(): never {
+    throw new Error("malformed value: unexpected reference");
+  },
+  module(): never {
+    throw new Error("malformed value: unexpected import");
+  },
+  instantiate(): never {
+    throw new Error("malformed value: unexpected code");
+  },
+  unit(): never {
+    throw new Error("malformed value: unexpected code");
+  },
+};

@@ -1,0 +1,157 @@
+/** Values to payloads and back: the value codec with this process's hosts around it. */
+import { CannotTravelError, limits } from "@iono/core";
+import type { CaptureContext } from "../capture/index.ts";
+import { imageOf, instantiate, loadModules, moduleNamespace, unitById } from "../capture/index.ts";
+import { readValue, requiredModules, ValueReader, ValueWriter, writeValue } from "../values/index.ts";
+import type { CodeUnit, DecodeHost, EncodeHost, FunctionImage, ImportedBinding, PendingFunction } from "../values/seam.ts";
+import type { Owner } from "./owner.ts";
+import type { Payload, WireReference } from "./payload.ts";
+import type { Received } from "./references.ts";
+
+const inlineLimitBytes = limits.inlineValue.value;
+
+/** Collects the references of one message. */
+class CollectingHost implements EncodeHost {
+  readonly #context: CaptureContext;
+  objects: object[] = [];
+
+  constructor(context: CaptureContext) {
+    this.#context = context;
+  }
+
+  reference(value: object): number {
+    const known = this.objects.indexOf(value);
+    if (known >= 0) return known;
+    this.objects.push(value);
+    return this.objects.length - 1;
+  }
+
+  image(fn: Function, path: readonly string[]): FunctionImage | ImportedBinding {
+    return imageOf(fn, path, this.#context);
+  }
+
+  knows(): boolean {
+    return false;
+  }
+}
+
+class ReceivingHost implements DecodeHost {
+  objects: readonly object[] = [];
+
+  reference(index: number): object {
+    const object = this.objects[index];
+    if (object === undefined) throw new Error(`malformed value: reference ${index} of ${this.objects.length}`);
+    return object;
+  }
+
+  module(url: string): Record<string, unknown> {
+    return moduleNamespace(url);
+  }
+
+  instantiate(unit: CodeUnit): PendingFunction {
+    return instantiate(unit);
+  }
+
+  unit(id: string): CodeUnit {
+    return unitById(id);
+  }
+}
+
+/** An encoded value and what must stay alive while it travels. */
+export interface Outgoing {
+  readonly payload: Payload;
+  /** Refs and handles inside it, and the handle of its block. */
+  readonly holds: readonly object[];
+}
+
+export class Codec {
+  readonly #owner: Owner;
+  readonly host: CollectingHost;
+  /** Arguments of many tasks, one after another; tasks point into its buffer. */
+  readonly slab = new ValueWriter(64 * 1024);
+  readonly #scratch = new ValueWriter(4 * 1024);
+  /** A writer and host in use further out: encoding a remote function encodes functions inside functions. */
+  #depth = 0;
+  readonly #reader = new ValueReader(new Uint8Array(0), 0, 0, []);
+  readonly #receiving = new ReceivingHost();
+  readonly context: CaptureContext;
+
+  constructor(owner: Owner, context: CaptureContext) {
+    this.#owner = owner;
+    this.context = context;
+    this.host = new CollectingHost(context);
+  }
+
+  /**
+   * Encodes one value. Above the inline limit it goes to the store, pinned for `pinnedFor` (this process by default).
+   * @throws CannotTravelError naming the path below `path`
+   */
+  encode(value: unknown, path: string[], pinnedFor = this.#owner.identity.processNumber): Outgoing {
+    const nested = this.#depth > 0;
+    const writer = nested ? new ValueWriter(1024) : this.#scratch;
+    const host = new CollectingHost(this.context);
+    this.#depth++;
+    let encoded;
+    try {
+      writer.reset();
+      writeValue(writer, value, host, path);
+      encoded = writer.take();
+    } finally {
+      this.#depth--;
+    }
+    const references: WireReference[] = [];
+    for (const object of host.objects) {
+      try {
+        references.push(this.#owner.references.leave(object));
+      } catch (error) {
+        throw error instanceof CannotTravelError ? new CannotTravelError([...path, ...error.path], error.message, { cause: error }) : error;
+      }
+    }
+    let size = encoded.bytes.length;
+    for (const part of encoded.parts) size += part.length;
+    if (size > inlineLimitBytes && this.#owner.hasStore) {
+      const store = this.#owner.store;
+      const location = store.write(encoded, pinnedFor);
+      const mine = pinnedFor === this.#owner.identity.processNumber;
+      const holds = mine ? [...host.objects, store.adopt(location)] : host.objects;
+      return { payload: { form: 2, location, references }, holds };
+    }
+    if (references.length === 0 && encoded.parts.length === 0) return { payload: { form: 0, bytes: encoded.bytes }, holds: [] };
+    // Parts are views of the caller's memory: an inline payload that outlives this call needs its own copy (I3).
+    const parts = encoded.parts.map((part) => Uint8Array.prototype.slice.call(part));
+    return { payload: { form: 1, bytes: encoded.bytes, parts, references }, holds: host.objects };
+  }
+
+  /** Decodes plain value bytes in place, without references, parts or imports. */
+  decodePlain(chunk: Uint8Array, start: number, end: number): unknown {
+    this.#reader.reset(chunk, start, end, noParts);
+    this.#receiving.objects = noObjects;
+    return readValue(this.#reader, this.#receiving);
+  }
+
+  /** Modules that must be imported before the payload can be decoded. */
+  modules(received: Received): string[] {
+    const { payload } = received;
+    return payload.form === 2 ? [] : requiredModules(payload.bytes);
+  }
+
+  /** Decodes a received payload afresh. */
+  async decode(received: Received): Promise<unknown> {
+    const { payload } = received;
+    const encoded = payload.form === 2 ? await this.#owner.store.readAsync(payload.location) : payload;
+    const modules = requiredModules(encoded.bytes);
+    if (modules.length > 0) await loadModules(modules);
+    const reader = new ValueReader(encoded.bytes, 0, encoded.bytes.length, "parts" in encoded ? copies(payload, encoded.parts) : noParts);
+    const host = new ReceivingHost();
+    host.objects = received.objects;
+    return readValue(reader, host);
+  }
+}
+
+/** Parts of an inline payload are kept by the ref: each decode gets its own copy (I3). Those of the store are private already. */
+function copies(payload: Payload, parts: readonly Uint8Array[]): readonly Uint8Array[] {
+  return payload.form === 2 ? parts : parts.map((part) => Uint8Array.prototype.slice.call(part));
+}
+
+const noParts: readonly Uint8Array[] = [];
+const noObjects: readonly object[] = [];

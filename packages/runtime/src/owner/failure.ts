@@ -1,0 +1,63 @@
+/** Why a ref has no value: an encoded error that came from an executor, or an error made in this process. */
+import { IonoError, type RemoteOrigin } from "@iono/core";
+import type { Codec } from "./codec.ts";
+import type { Payload } from "./payload.ts";
+import type { Received } from "./references.ts";
+
+/** An encoded failure is the pair [error, origin]. */
+export type FailurePair = [error: unknown, origin: RemoteOrigin];
+
+export class Failure {
+  readonly received: Received | null;
+  readonly local: Error | null;
+  /** Names of the tasks that failed because this one did, nearest first. */
+  readonly dependents: readonly string[];
+
+  constructor(received: Received | null, local: Error | null, dependents: readonly string[] = []) {
+    this.received = received;
+    this.local = local;
+    this.dependents = dependents;
+  }
+
+  /** The same failure as seen by a task that needed the value. */
+  through(dependent: string): Failure {
+    return new Failure(this.received, this.local, [...this.dependents, dependent]);
+  }
+
+  /** A fresh error for one `get`: an instance of the user's class where it is known, with `remote` saying where it comes from. */
+  async toError(codec: Codec): Promise<Error> {
+    if (this.received === null) return this.#copyLocal();
+    const [thrown, origin] = (await codec.decode(this.received)) as FailurePair;
+    const error = thrown instanceof Error ? thrown : new ThrownValue(thrown);
+    const remote = this.dependents.length === 0 ? origin : { ...origin, dependents: this.dependents };
+    Object.defineProperty(error, "remote", { value: remote, enumerable: false, configurable: true, writable: true });
+    return error;
+  }
+
+  payload(codec: Codec): Payload {
+    if (this.received !== null) return this.received.payload;
+    const error = this.#copyLocal();
+    const origin: RemoteOrigin = { task: "", node: "local", pid: process.pid, attempt: 0, stack: error.stack ?? "" };
+    return codec.encode([error, origin] satisfies FailurePair, []).payload;
+  }
+
+  #copyLocal(): Error {
+    const { local } = this;
+    if (!(local instanceof IonoError)) return local ?? new Error("unknown failure");
+    const copy = new IonoError(local.code, local.message, { cause: local.cause });
+    Object.defineProperty(copy, "stack", { value: local.stack, configurable: true, writable: true });
+    if (local.remote !== undefined) copy.remote = local.remote;
+    return copy;
+  }
+}
+
+/** A task threw something that is not an Error; `value` is what it threw. */
+export class ThrownValue extends Error {
+  readonly value: unknown;
+
+  constructor(value: unknown) {
+    super(`a task threw ${typeof value === "object" ? "an object that is not an Error" : String(value)}`);
+    this.name = "ThrownValue";
+    this.value = value;
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * `get`: the values of refs, decoded afresh. Always asynchronous. A latch counts what is still pending, so that a get of
+ * ten thousand refs makes one promise.
+ */
+import { IonoError } from "@iono/core";
+import type { Failure } from "./failure.ts";
+import { addWaiter, Ref, refState, removeWaiter, type Waiter } from "./object-ref.ts";
+import type { Owner } from "./owner.ts";
+import { requiredModules } from "../values/index.ts";
+import { Received } from "./references.ts";
+
+export interface GetOptions {
+  /** 0 or more; Infinity without one. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+export const unlimited: GetOptions = { timeoutMs: Infinity, signal: undefined };
+
+/** After this long without a macrotask turn, a ready `get` takes one: a loop of microtasks would never run a finalizer. */
+const turnMs = 5;
+let lastTurnMs = 0;
+let readyGets = 0;
+let turnArmed = false;
+
+class Latch implements Waiter {
+  remaining = 0;
+  readonly refs: readonly Ref[];
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+  done = false;
+  /** Set when one ref failed: the others are not waited for. */
+  failed: Ref | null = null;
+
+  constructor(refs: readonly Ref[], resolve: () => void, reject: (error: unknown) => void) {
+    this.refs = refs;
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+
+  settled(ref: Ref): void {
+    if (this.done) return;
+    this.remaining--;
+    if (ref.state === refState.error) this.failed ??= ref;
+    if (this.remaining > 0 && this.failed === null) return;
+    this.done = true;
+    this.resolve();
+  }
+
+  /** Stops waiting. */
+  leave(): void {
+    this.done = true;
+    for (const ref of this.refs) if (ref.state === refState.pending) removeWaiter(ref, this);
+  }
+}
+
+/** The value of one ref. */
+export function getOne(owner: Owner, ref: Ref, options: GetOptions): Promise<unknown> {
+  if (ref.state === refState.pending) return waitFor(owner, [ref], options).then(() => valueOf(owner, ref));
+  if ((++readyGets & 63) === 0 && turnIsDue()) return nextTurn().then(() => valueOf(owner, ref));
+  if (ref.state === refState.immediate) return Promise.resolve(ref.value);
+  try {
+    return Promise.resolve(valueOf(owner, ref));
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+/** The values of many refs, in their order. Fails as soon as one has failed. */
+export async function getMany(owner: Owner, refs: readonly Ref[], options: GetOptions): Promise<unknown[]> {
+  if (refs.some((ref) => ref.state === refState.pending)) await waitFor(owner, refs, options);
+  const failed = refs.find((ref) => ref.state === refState.error);
+  if (failed !== undefined) await valueOf(owner, failed);
+  const values = new Array<unknown>(refs.length);
+  let pending: Array<Promise<void>> | null = null;
+  for (let i = 0; i < refs.length; i++) {
+    const value = valueOf(owner, refs[i]);
+    if (value instanceof Promise) {
+      (pending ??= []).push(
+        value.then((resolved) => {
+          values[i] = resolved;
+        }),
+      );
+    } else values[i] = value;
+  }
+  if (pending !== null) await Promise.all(pending);
+  return values;
+}
+
+/** The value of a settled ref, or a promise of it when it must be read or imported first. */
+export function valueOf(owner: Owner, ref: Ref): unknown {
+  switch (ref.state) {
+    case refState.immediate:
+      return ref.value;
+    case refState.bytes: {
+      const bytes = ref.value as Uint8Array;
+      if (requiredModules(bytes).length === 0) return owner.codec.decodePlain(bytes, 0, bytes.length);
+      return owner.codec.decode(new Received({ form: 0, bytes }, [], null));
+    }
+    case refState.payload:
+      return owner.codec.decode(ref.value as Received);
+    case refState.error:
+      return (ref.value as Failure).toError(owner.codec).then((error) => {
+        throw error;
+      });
+    default:
+      throw new IonoError("ObjectFreed", `${ref.id} was released`);
+  }
+}
+
+function waitFor(owner: Owner, refs: readonly Ref[], options: GetOptions): Promise<void> {
+  owner.flush();
+  const { timeoutMs, signal } = options;
+  if (signal?.aborted === true) return Promise.reject(signal.reason);
+  const resumed = owner.surroundings.waiting();
+  const promise = new Promise<void>((resolve, reject) => {
+    const latch = new Latch(refs, resolve, reject);
+    for (const ref of refs) {
+      if (ref.state === refState.pending) {
+        latch.remaining++;
+        addWaiter(ref, latch);
+      } else if (ref.state === refState.error) latch.failed = ref;
+    }
+    if (latch.failed !== null) {
+      latch.leave();
+      resolve();
+      return;
+    }
+    if (timeoutMs !== Infinity || signal !== undefined) watchLimits(latch, refs, options);
+    else owner.overdue?.watch(latch, refs);
+  });
+  if (resumed === null) return promise;
+  return promise.finally(resumed);
+}
+
+function watchLimits(latch: Latch, refs: readonly Ref[], { timeoutMs, signal }: GetOptions): void {
+  const stop = (error: unknown): void => {
+    if (latch.done) return;
+    latch.leave();
+    latch.reject(error);
+  };
+  let timer: NodeJS.Timeout | null = null;
+  if (timeoutMs !== Infinity) {
+    timer = setTimeout(() => {
+      const pending = refs.filter((ref) => ref.state === refState.pending);
+      stop(
+        new IonoError(
+          "GetTimeout",
+          `${pending.length} of ${refs.length} ref${refs.length === 1 ? "" : "s"} still pending after ${timeoutMs} ms (first: ${pending[0]?.id})`,
+        ),
+      );
+    }, timeoutMs);
+  }
+  const aborted = (): void => stop(signal?.reason);
+  signal?.addEventListener("abort", aborted, { once: true });
+  const resolve = latch.resolve;
+  Object.assign(latch, {
+    resolve: () => {
+      if (timer !== null) clearTimeout(timer);
+      signal?.removeEventListener("abort", aborted);
+      resolve();
+    },
+  });
+}
+
+function turnIsDue(): boolean {
+  if (!turnArmed) {
+    turnArmed = true;
+    lastTurnMs = performance.now();
+    setImmediate(() => {
+      turnArmed = false;
+    });
+    return false;
+  }
+  return performance.now() - lastTurnMs > turnMs;
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,202 @@
+/**
+ * The workers an owner may send tasks of one resource shape to, and the tasks that wait for one.
+ * The agent grants workers and recalls them; this pool asks by saying how many tasks wait.
+ */
+import { claim } from "@iono/core";
+import { Deque } from "./deque.ts";
+import type { Definition } from "./definition.ts";
+import { refState } from "./object-ref.ts";
+import type { Owner } from "./owner.ts";
+import type { Sender } from "./sender.ts";
+import type { Destination, Task } from "./task.ts";
+import { workerLost } from "./worker-loss.ts";
+
+/** What the pool needs of its process. */
+export interface LeaseSurroundings {
+  /** Tells the agent how many tasks of this shape want to run. */
+  demand(pool: LeasePool, count: number): void;
+  /** Returns a worker to the agent. */
+  release(pool: LeasePool, worker: number): void;
+  /** Runs one task in this process, if it may (its own tasks all wait); null in drivers. */
+  readonly loopback: Sender | null;
+}
+
+export class LeasePool implements Destination {
+  readonly shape: string;
+  /** The shape's resources, as the agent understands them. */
+  readonly resources: object;
+  readonly #owner: Owner;
+  readonly #surroundings: LeaseSurroundings;
+  readonly senders: Sender[] = [];
+  readonly queue = new Deque<Task>();
+  /** The count last told to the agent. */
+  #told = 0;
+  #idleTicks = 0;
+  /** Senders that made no progress since the last tick, with more than one entry. */
+  readonly #stalled = new Set<Sender>();
+
+  constructor(owner: Owner, surroundings: LeaseSurroundings, shape: string, resources: object) {
+    this.#owner = owner;
+    this.#surroundings = surroundings;
+    this.shape = shape;
+    this.resources = resources;
+    owner.tickers.add(() => this.#tick());
+  }
+
+  ready(task: Task): void {
+    if (task.failedDependency !== null) this.#owner.failDependency(task);
+    else if (task.ref.state === refState.pending) this.enqueue(task);
+  }
+
+  enqueue(task: Task): void {
+    if (task.unsettled > 0 || task.queued) return;
+    if (task.failedDependency !== null) return;
+    if (this.queue.length === 0) {
+      const sender = this.#pick(task.definition);
+      if (sender !== null) {
+        sender.append(task);
+        this.#owner.appended(sender);
+        return;
+      }
+    }
+    task.queued = true;
+    this.queue.push(task);
+    this.#tell();
+  }
+
+  /** Puts back tasks that a worker did not begin, ahead of the others. */
+  requeue(tasks: readonly Task[]): void {
+    for (let i = tasks.length - 1; i >= 0; i--) {
+      if (tasks[i].ref.state !== refState.pending) continue;
+      tasks[i].queued = true;
+      this.queue.unshift(tasks[i]);
+    }
+    this.dispatch();
+  }
+
+  withdraw(task: Task): boolean {
+    if (!task.queued) return false;
+    task.queued = false;
+    return this.queue.remove(task);
+  }
+
+  granted(sender: Sender): void {
+    this.senders.push(sender);
+    this.dispatch();
+  }
+
+  /** The agent wants a worker back: what it has not begun returns to the queue. */
+  recalled(worker: number): void {
+    const sender = this.senders.find((each) => each.worker === worker);
+    if (sender === undefined) return;
+    sender.closing = true;
+    const back = sender.tasks.filter((task): task is Task => task !== null && sender.takeBack(task));
+    this.requeue(back);
+    this.#releaseIfDone(sender);
+    this.#tell();
+  }
+
+  /** The link to a worker ended. `reason` says how, when the agent has told. */
+  lost(sender: Sender, reason: Promise<string>): void {
+    const at = this.senders.indexOf(sender);
+    if (at >= 0) this.senders.splice(at, 1);
+    this.#stalled.delete(sender);
+    workerLost(this.#owner, this, sender, reason);
+    this.#tell();
+  }
+
+  /** Sends what can be sent. */
+  dispatch(): void {
+    const { queue } = this;
+    for (let task = queue.peek(); task !== undefined; task = queue.peek()) {
+      if (task.ref.state !== refState.pending) {
+        queue.shift();
+        task.queued = false;
+        continue;
+      }
+      const sender = this.#pick(task.definition);
+      if (sender === null) break;
+      queue.shift();
+      task.queued = false;
+      sender.append(task);
+      this.#owner.appended(sender);
+    }
+    if (queue.length > 0) this.#tell();
+  }
+
+  /** Results came from a sender. */
+  progressed(sender: Sender): void {
+    this.#stalled.delete(sender);
+    if (this.queue.length > 0) this.dispatch();
+    if (sender.closing) this.#releaseIfDone(sender);
+  }
+
+  /** The sender that takes a task of this kind now: the one with the least to do. */
+  #pick(definition: Definition): Sender | null {
+    let best: Sender | null = null;
+    let least = Infinity;
+    for (const sender of this.senders) {
+      const load = sender.outstanding - sender.blocked;
+      if (load >= least || !sender.accepts(definition)) continue;
+      if (load > 0 && this.#stalled.has(sender)) continue;
+      best = sender;
+      least = load;
+      if (load === 0) break;
+    }
+    if (best !== null && least === 0) return best;
+    const { loopback } = this.#surroundings;
+    if (best === null && loopback !== null && loopback.idle && loopback.hasRoom()) return loopback;
+    return best;
+  }
+
+  #tell(): void {
+    const count = Math.min(this.queue.length + this.#outstanding(), 65_536);
+    if (count > this.#told * 2 || (this.#told === 0 && count > 0)) {
+      this.#told = count;
+      this.#surroundings.demand(this, count);
+    }
+  }
+
+  #outstanding(): number {
+    let total = 0;
+    for (const sender of this.senders) total += sender.outstanding;
+    return total;
+  }
+
+  #releaseIfDone(sender: Sender): void {
+    if (sender.outstanding > 0) return;
+    const at = this.senders.indexOf(sender);
+    if (at < 0) return;
+    this.senders.splice(at, 1);
+    this.#surroundings.release(this, sender.worker);
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    for (const sender of this.senders) {
+      if (sender.outstanding === 0 || now - sender.lastHeardMs < 4) continue;
+      const unwritten = sender.unwrittenResults();
+      if (unwritten !== null) this.#owner.results(sender, unwritten, 0, unwritten.length);
+      if (sender.outstanding - sender.blocked > 1) this.#takeBackFrom(sender);
+    }
+    if (this.queue.length > 0) this.dispatch();
+    const busy = this.queue.length + this.#outstanding() > 0;
+    this.#idleTicks = busy ? 0 : this.#idleTicks + 1;
+    if (!busy && this.#told > 0 && this.#idleTicks >= idleTicks) {
+      this.#told = 0;
+      this.#surroundings.demand(this, 0);
+    }
+  }
+
+  /** A worker is busy with something long: what waits behind it goes elsewhere. */
+  #takeBackFrom(sender: Sender): void {
+    this.#stalled.add(sender);
+    const back: Task[] = [];
+    for (const task of sender.tasks) {
+      if (task !== null && sender.claimOf(task) === claim.queued && sender.takeBack(task)) back.push(task);
+    }
+    if (back.length > 0) this.requeue(back.sort((a, b) => a.wire - b.wire));
+  }
+}
+
+const idleTicks = 4;

@@ -1,0 +1,535 @@
+/**
+ * The owner: the part of a driver or worker that submits work and owns what it creates.
+ *
+ * Hot path (architecture §4): `submit` encodes the arguments into a slab, takes a slot in the ring of pending tasks and
+ * returns a ref: no promise, no await, no I/O beyond the batch under way. Results come back in frames; small ones are
+ * written into the ref.
+ */
+import {
+  CannotTravelError,
+  IonoError,
+  limits,
+  resultEntryHeaderBytes,
+  resultStatus,
+  taskFlags,
+  type RemoteOrigin,
+} from "@iono/core";
+import type { CaptureContext } from "../capture/index.ts";
+import type { StoreClient } from "../objects/index.ts";
+import { isImmediate, writeValue } from "../values/index.ts";
+import { Borrows } from "./borrows.ts";
+import { cancelTask } from "./cancel.ts";
+import { Codec } from "./codec.ts";
+import type { Definition } from "./definition.ts";
+import { Failure } from "./failure.ts";
+import { addWaiter, Ref, refState, setReleaseHook, settle, type Identity } from "./object-ref.ts";
+import { packPayload, unpackMessage, unpackPayload, type Payload } from "./payload.ts";
+import { PendingTable } from "./pending-table.ts";
+import { Received, References } from "./references.ts";
+import type { Sender } from "./sender.ts";
+import { RefStream, StreamState } from "./stream.ts";
+import { Task, type Destination } from "./task.ts";
+import type { Link } from "../links/link.ts";
+
+/** Links to other processes of this node, by process number. */
+export interface Peers {
+  reach(processNumber: number): Promise<Link>;
+}
+
+/** What the owner needs of its process. */
+export interface OwnerSurroundings {
+  readonly identity: Identity;
+  readonly capture: CaptureContext;
+  readonly peers: Peers;
+  /** Opened at first use; null when this process has no store. */
+  readonly store: StoreClient | null;
+  /** The running task that submits (a worker's), so that children are cancelled with their parent. */
+  currentTask(): TaskContext | null;
+  /** The running task of this process begins to wait for refs; call the result when it no longer does. */
+  waiting(): (() => void) | null;
+  /** Something is owed, or nothing any more: keeps the event loop alive. */
+  owed(isOwed: boolean): void;
+  /** Asks the agent to end a worker whose task did not heed its cancellation. */
+  replaceWorker(worker: number, reason: string): void;
+}
+
+/** The children of a running task. */
+export interface TaskContext {
+  children: Set<Task> | null;
+}
+
+export class Owner {
+  readonly identity: Identity;
+  readonly surroundings: OwnerSurroundings;
+  readonly peers: Peers;
+  readonly table = new PendingTable();
+  readonly references: References;
+  readonly borrows: Borrows;
+  readonly codec: Codec;
+  /** Senders with entries in an unfinished batch. */
+  #dirty: Sender[] = [];
+  #flushArmed = false;
+  readonly #flushSoon = (): void => {
+    this.#flushArmed = false;
+    this.flush();
+  };
+  #closed: IonoError | null = null;
+  readonly #putReferences: readonly object[] = none;
+  /** Called every few milliseconds while tasks are pending. */
+  /** Warns of gets that wait very long; drivers have one. */
+  overdue: { watch(latch: { readonly done: boolean }, refs: readonly Ref[]): void } | null = null;
+  readonly tickers = new Set<() => void>();
+  #ticking = false;
+
+  constructor(surroundings: OwnerSurroundings) {
+    this.surroundings = surroundings;
+    this.identity = surroundings.identity;
+    this.peers = surroundings.peers;
+    this.references = new References(this);
+    this.borrows = new Borrows(this);
+    this.codec = new Codec(this, surroundings.capture);
+    setReleaseHook((ref) => this.release(ref));
+  }
+
+  get hasStore(): boolean {
+    return this.surroundings.store !== null;
+  }
+
+  get store(): StoreClient {
+    const { store } = this.surroundings;
+    if (store === null) throw new IonoError("NotInitialized", "this process has no object store");
+    return store;
+  }
+
+  // submitting
+
+  /** Submits one call. Returns a ref, the list of refs when the definition returns several, or a stream. */
+  submit(definition: Definition, destination: Destination, args: readonly unknown[]): Ref | Ref[] | RefStream {
+    if (this.#closed !== null) throw this.#closed;
+    const { numReturns } = definition.options;
+    const sequence = this.table.allocate(numReturns > 1 ? numReturns : 1);
+    const ref = new Ref(this.identity, sequence);
+    const { slab } = this.codec;
+    if (slab.position > slabBytes) this.#nextSlab();
+    const at = slab.position;
+    const task = this.#encodeSimple(args)
+      ? new Task(sequence, ref, definition, destination, slab.buffer, at, slab.position - at, args.length)
+      : this.#encodeComposite(sequence, ref, definition, destination, args);
+    const context = this.surroundings.currentTask();
+    if (context !== null) {
+      task.parent = context;
+      (context.children ??= new Set()).add(task);
+    }
+    if (this.table.size === 0) this.#startOwing();
+    this.table.add(sequence, task);
+    const result = definition.generator || numReturns !== 1 ? this.#manyResults(task, sequence) : ref;
+    if (definition.options.timeoutMs > 0) this.#startTimeout(task);
+    if (task.unsettled === 0) destination.ready(task);
+    destination.enqueue(task);
+    return result;
+  }
+
+  /** Arguments without refs, handles, imports or large data: straight into the slab. False when they are not like that. */
+  #encodeSimple(args: readonly unknown[]): boolean {
+    const { slab, host } = this.codec;
+    const at = slab.position;
+    let i = 0;
+    try {
+      for (; i < args.length; i++) {
+        const value = args[i];
+        if (value instanceof Ref) break;
+        writeValue(slab, value, host);
+      }
+    } catch (error) {
+      slab.position = at;
+      slab.parts.length = 0;
+      slab.modules.length = 0;
+      host.objects.length = 0;
+      if (error instanceof CannotTravelError) throw atArgument(error, i);
+      throw error;
+    }
+    const simple =
+      i === args.length && slab.parts.length === 0 && slab.modules.length === 0 && host.objects.length === 0 &&
+      slab.position - at <= limits.inlineValue.value;
+    if (!simple) {
+      slab.position = at;
+      slab.parts.length = 0;
+      slab.modules.length = 0;
+      host.objects.length = 0;
+    }
+    return simple;
+  }
+
+  #encodeComposite(sequence: number, ref: Ref, definition: Definition, destination: Destination, args: readonly unknown[]): Task {
+    const task = new Task(sequence, ref, definition, destination, nothing, 0, 0, args.length);
+    task.flags |= taskFlags.composite;
+    // Values are snapshotted now (I3); refs wait for their values.
+    const held = args.map((value, i) => (value instanceof Ref ? value : this.codec.encode(value, [`argument ${i}`])));
+    task.held = held;
+    for (const each of new Set(held)) {
+      if (each instanceof Ref && each.state === refState.pending) {
+        task.unsettled++;
+        addWaiter(each, task);
+      }
+    }
+    if (task.unsettled === 0) this.#resolveArguments(task);
+    return task;
+  }
+
+  /** A ref among the arguments has its outcome. */
+  dependencySettled(task: Task, ref: Ref): void {
+    task.unsettled--;
+    if (ref.state === refState.error || ref.state === refState.freed) task.failedDependency ??= ref;
+    if (task.unsettled > 0 || task.ref.state !== refState.pending) return;
+    this.#resolveArguments(task);
+    task.destination.ready(task);
+  }
+
+  /** Writes the composite arguments: every ref among them is settled. */
+  #resolveArguments(task: Task): void {
+    const pieces: Uint8Array[] = [];
+    let length = 0;
+    try {
+      for (const each of task.held as Array<Ref | { payload: Payload }>) {
+        if (each instanceof Ref && (each.state === refState.error || each.state === refState.freed)) {
+          task.failedDependency ??= each;
+          return;
+        }
+        const payload = each instanceof Ref ? this.payloadOf(each) : each.payload;
+        const packed = packPayload(payload);
+        const header = Buffer.allocUnsafe(5);
+        header.writeUInt32LE(packed.length + 1, 0);
+        header[4] = payload.form;
+        pieces.push(header, packed);
+        length += 5 + packed.length;
+      }
+    } catch (error) {
+      // A ref released meanwhile: the call fails with that, it does not throw into an unrelated place.
+      task.failedDependency = failedRef(this.identity, error);
+      return;
+    }
+    task.bytes = Buffer.concat(pieces, length);
+    task.at = 0;
+    task.length = length;
+  }
+
+  #manyResults(task: Task, sequence: number): Ref[] | RefStream {
+    const { definition } = task;
+    if (definition.generator && definition.options.numReturns === 1) {
+      task.flags |= taskFlags.stream;
+      task.stream = new StreamState(this, task);
+      return new RefStream(task.stream);
+    }
+    const refs: Ref[] = [];
+    for (let i = 0; i < definition.options.numReturns; i++) {
+      refs.push(i === 0 ? task.ref : new Ref(this.identity, sequence + i));
+    }
+    task.refs = refs;
+    return refs;
+  }
+
+  #nextSlab(): void {
+    const { slab } = this.codec;
+    slab.buffer = Buffer.allocUnsafeSlow(slabBytes + 4096);
+    slab.position = 0;
+  }
+
+  /** Entries of `sender` wait in its batch: written when the pipe is empty, or with the next flush. */
+  appended(sender: Sender): void {
+    if (sender.outstanding - sender.blocked === 1) sender.flush();
+    else {
+      if (!this.#dirty.includes(sender)) this.#dirty.push(sender);
+      if (!this.#flushArmed) {
+        this.#flushArmed = true;
+        setImmediate(this.#flushSoon);
+      }
+    }
+  }
+
+  flush(): void {
+    const dirty = this.#dirty;
+    if (dirty.length === 0) return;
+    this.#dirty = [];
+    for (const sender of dirty) sender.flush();
+  }
+
+  // putting
+
+  put(value: unknown): Ref {
+    if (this.#closed !== null) throw this.#closed;
+    const ref = new Ref(this.identity, this.table.allocate());
+    this.#fillPut(ref, value);
+    return ref;
+  }
+
+  #fillPut(ref: Ref, value: unknown): void {
+    if (value === null || (typeof value !== "object" && typeof value !== "function" && typeof value !== "symbol")) {
+      ref.state = refState.immediate;
+      ref.value = value;
+      return;
+    }
+    if (value instanceof Ref) throw new CannotTravelError([], "a ref is put already: pass it on as it is, or put [ref]");
+    const { payload, holds } = this.codec.encode(value, []);
+    if (payload.form === 0) {
+      ref.state = refState.bytes;
+      ref.value = payload.bytes;
+      return;
+    }
+    ref.state = refState.payload;
+    ref.value = new Received(payload, payload.references.length === 0 ? this.#putReferences : holds, null);
+    ref.keep = holds;
+  }
+
+  // results
+
+  /** A frame of result entries. */
+  results(sender: Sender, chunk: Buffer, start: number, end: number): void {
+    let at = start;
+    while (at + resultEntryHeaderBytes <= end) {
+      const wire = chunk.readUInt32LE(at);
+      const status = chunk[at + 4];
+      const form = chunk[at + 5];
+      const length = chunk.readUInt32LE(at + 12);
+      const from = at + resultEntryHeaderBytes;
+      const task = this.table.find(wire);
+      if (task !== undefined && task.sender === sender && chunk[at + 6] === (task.attempt & 0xff)) {
+        this.#result(task, sender, status, form, chunk.readFloatLE(at + 8), chunk, from, from + length);
+      }
+      at = from + length;
+    }
+    this.settledSome();
+  }
+
+  #result(task: Task, sender: Sender, status: number, form: number, durationUs: number, chunk: Buffer, start: number, end: number): void {
+    if (status === resultStatus.item) {
+      task.stream?.item(form, chunk, start, end, sender);
+      return;
+    }
+    task.definition.measured(durationUs);
+    sender.settle(task);
+    if (status === resultStatus.value) {
+      this.finish(task);
+      if (task.refs !== null) this.#settleSeveral(task, chunk, start, end);
+      else this.#settleValue(task.ref, form, chunk, start, end);
+      if (form !== 0) this.#acknowledge(sender, task);
+      return;
+    }
+    if (status === resultStatus.end) {
+      this.finish(task);
+      task.stream?.end();
+      return;
+    }
+    if (status === resultStatus.skipped) {
+      this.finish(task);
+      return;
+    }
+    const failure = new Failure(this.received(form, chunk, start, end, true), null);
+    if (form !== 0) this.#acknowledge(sender, task);
+    if (status === resultStatus.error && !task.cancelled && task.definition.options.retryOn !== null && task.retriesLeft > 0) {
+      void this.#retryIfWanted(task, failure);
+      return;
+    }
+    this.fail(task, failure);
+  }
+
+  #settleValue(ref: Ref, form: number, chunk: Buffer, start: number, end: number): void {
+    if (ref.state !== refState.pending) return;
+    if (form === 0) {
+      if (isImmediate(chunk[start])) settle(ref, refState.immediate, this.codec.decodePlain(chunk, start, end));
+      else settle(ref, refState.bytes, Uint8Array.prototype.slice.call(chunk, start, end));
+      return;
+    }
+    const received = this.received(form, chunk, start, end, true);
+    ref.keep = received;
+    settle(ref, refState.payload, received);
+  }
+
+  #settleSeveral(task: Task, chunk: Buffer, start: number, end: number): void {
+    const payloads = unpackMessage(chunk, start, end) as Payload[];
+    task.refs?.forEach((ref, i) => this.settleWith(ref, payloads[i], false, true));
+  }
+
+  received(form: number, chunk: Buffer, start: number, end: number, pinned: boolean): Received {
+    return this.references.receive(unpackPayload(form, chunk, start, end), pinned);
+  }
+
+  /** Settles a ref with a payload that arrived. `pinned`: its block was pinned for this process by the sender. */
+  settleWith(ref: Ref, payload: Payload, failed: boolean, pinned: boolean): void {
+    if (ref.state !== refState.pending) return;
+    let received: Received;
+    try {
+      received = this.references.receive(payload, pinned);
+    } catch (error) {
+      settle(ref, refState.error, new Failure(null, toError(error)));
+      return;
+    }
+    if (failed) settle(ref, refState.error, new Failure(received, null));
+    else if (payload.form !== 0) {
+      ref.keep = received;
+      settle(ref, refState.payload, received);
+    } else if (isImmediate(payload.bytes[0])) {
+      settle(ref, refState.immediate, this.codec.decodePlain(payload.bytes, 0, payload.bytes.length));
+    } else settle(ref, refState.bytes, payload.bytes);
+  }
+
+  /** Tells the executor that what its result holds is held here now. */
+  #acknowledge(sender: Sender, task: Task): void {
+    void this.borrows.confirmed().then(() => sender.acknowledge(task.wire));
+  }
+
+  async #retryIfWanted(task: Task, failure: Failure): Promise<void> {
+    const { retryOn, retryDelayMs } = task.definition.options;
+    let wanted: boolean;
+    try {
+      wanted = matches(retryOn, await failure.toError(this.codec));
+    } catch {
+      wanted = false;
+    }
+    if (!wanted || task.cancelled) {
+      this.fail(task, failure);
+      return;
+    }
+    task.retriesLeft--;
+    task.attempt++;
+    if (retryDelayMs > 0) await new Promise((resolve) => setTimeout(resolve, retryDelayMs));
+    if (task.ref.state === refState.pending && !task.cancelled) {
+      task.destination.enqueue(task);
+      this.flush();
+    }
+  }
+
+  /** The task is over: its arguments are let go. */
+  finish(task: Task): void {
+    this.table.remove(task);
+    task.held = null;
+    if (task.timer !== null) clearTimeout(task.timer);
+    if (task.parent !== null) (task.parent as TaskContext).children?.delete(task);
+  }
+
+  /** Ends a task with an error: all its refs are settled with it. */
+  fail(task: Task, failure: Failure): void {
+    this.finish(task);
+    if (task.stream !== null) task.stream.fail(failure);
+    else if (task.refs !== null) for (const ref of task.refs) settle(ref, refState.error, failure);
+    settle(task.ref, refState.error, failure);
+    this.settledSome();
+  }
+
+  /** A dependency failed: the task fails with it, without running. */
+  failDependency(task: Task): void {
+    const ref = task.failedDependency;
+    const failure =
+      ref !== null && ref.value instanceof Failure
+        ? ref.value.through(task.definition.options.name)
+        : new Failure(null, new IonoError("ObjectFreed", `an argument of ${task.definition.options.name} was released`));
+    this.fail(task, failure);
+  }
+
+  settledSome(): void {
+    if (this.table.size === 0) this.surroundings.owed(false);
+  }
+
+  // reading
+
+  /** The payload of a settled ref, as it travels. */
+  payloadOf(ref: Ref): Payload {
+    switch (ref.state) {
+      case refState.immediate:
+        return this.codec.encode(ref.value, []).payload;
+      case refState.bytes:
+        return { form: 0, bytes: ref.value as Uint8Array };
+      case refState.payload:
+        return (ref.value as Received).payload;
+      case refState.error:
+        return (ref.value as Failure).payload(this.codec);
+      default:
+        throw new IonoError("ObjectFreed", `${ref.id} was released`);
+    }
+  }
+
+  /** Lets go of a ref's value at once. */
+  release(ref: Ref): void {
+    if (ref.state === refState.pending) {
+      ref.keep = null;
+      return;
+    }
+    const received = ref.value;
+    ref.state = refState.freed;
+    ref.value = undefined;
+    const handles = Array.isArray(ref.keep) ? (ref.keep as object[]) : received instanceof Received && received.handle !== null ? [received.handle] : [];
+    ref.keep = null;
+    for (const handle of handles) if (handle instanceof Ref === false && "release" in handle) (handle as { release(): void }).release();
+  }
+
+  // waiting
+
+  #startOwing(): void {
+    this.surroundings.owed(true);
+    this.startTicking();
+  }
+
+  startTicking(): void {
+    if (this.#ticking) return;
+    this.#ticking = true;
+    setTimeout(this.#tick, tickMs).unref();
+  }
+
+  readonly #tick = (): void => {
+    for (const ticker of this.tickers) ticker();
+    if (this.table.size === 0) this.#ticking = false;
+    else setTimeout(this.#tick, tickMs).unref();
+  };
+
+  #startTimeout(task: Task): void {
+    const { timeoutMs, name } = task.definition.options;
+    task.timer = setTimeout(() => {
+      const error = new IonoError("TaskTimeout", `${name} did not finish within ${timeoutMs} ms`);
+      cancelTask(this, task, error, { force: false, recursive: true });
+    }, timeoutMs);
+    task.timer.unref();
+  }
+
+  cancelTask(task: Task): void {
+    const error = new IonoError("TaskCancelled", `${task.definition.options.name} was cancelled`);
+    cancelTask(this, task, error, { force: false, recursive: true });
+  }
+
+  /** Ends the owner: everything pending fails with `reason`, further calls throw it. */
+  close(reason: IonoError): void {
+    this.#closed = reason;
+    for (const task of [...this.table]) this.fail(task, new Failure(null, reason));
+  }
+
+  origin(task: Task, stack: string): RemoteOrigin {
+    return { task: task.definition.options.name, node: "local", pid: task.sender?.pid ?? 0, attempt: task.attempt, stack };
+  }
+}
+
+const slabBytes = 60 * 1024;
+const tickMs = 5;
+const nothing = new Uint8Array(0);
+const none: readonly object[] = [];
+
+function atArgument(error: CannotTravelError, index: number): CannotTravelError {
+  const first = error.path[0];
+  if (first !== undefined && first.startsWith("argument ")) return error;
+  const reason = error.message.slice(error.message.indexOf(": ") + 2);
+  return new CannotTravelError([`argument ${index}`, ...error.path], error.path.length > 0 ? reason : error.message, { cause: error });
+}
+
+function matches(retryOn: unknown, error: unknown): boolean {
+  if (retryOn === true) return true;
+  if (Array.isArray(retryOn)) return retryOn.some((each: Function) => error instanceof each);
+  return typeof retryOn === "function" && retryOn(error) === true;
+}
+
+function failedRef(identity: Identity, error: unknown): Ref {
+  const ref = new Ref(identity, 0);
+  ref.state = refState.error;
+  ref.value = new Failure(null, toError(error));
+  return ref;
+}
+
+export function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,52 @@
+/**
+ * What becomes of the tasks of a worker that ended: finished results are read from the shared page, what had not begun
+ * or only waited in `get` is requeued free of charge, the task to blame runs again while its retries last.
+ */
+import { claim, IonoError } from "@iono/core";
+import { Failure } from "./failure.ts";
+import { refState } from "./object-ref.ts";
+import type { Owner } from "./owner.ts";
+import type { Sender } from "./sender.ts";
+import type { Task } from "./task.ts";
+
+interface Requeues {
+  requeue(tasks: readonly Task[]): void;
+}
+
+export function workerLost(owner: Owner, pool: Requeues, sender: Sender, reason: Promise<string>): void {
+  const unwritten = sender.unwrittenResults();
+  if (unwritten !== null) owner.results(sender, unwritten, 0, unwritten.length);
+  const again: Task[] = [];
+  const failed: Task[] = [];
+  for (const task of sender.tasks) {
+    if (task === null) continue;
+    const state = sender.claimOf(task);
+    sender.settle(task);
+    if (task.cancelled) {
+      owner.finish(task);
+      continue;
+    }
+    const blameless = state === claim.queued || state === claim.blocked;
+    if (!blameless && task.retriesLeft <= 0) {
+      failed.push(task);
+      continue;
+    }
+    if (!blameless) task.retriesLeft--;
+    task.attempt++;
+    again.push(task);
+  }
+  sender.dispose();
+  pool.requeue(again.sort((a, b) => a.wire - b.wire));
+  if (failed.length > 0) {
+    void reason.then((text) => {
+      for (const task of failed) {
+        if (task.ref.state !== refState.pending) continue;
+        const { name } = task.definition.options;
+        const error = new IonoError("WorkerDied", `the worker that ran ${name} ended (${text}) in attempt ${task.attempt}`);
+        error.remote = { task: name, node: "local", pid: sender.pid, attempt: task.attempt, stack: "" };
+        owner.fail(task, new Failure(null, error));
+      }
+    });
+  }
+  owner.settledSome();
+}
