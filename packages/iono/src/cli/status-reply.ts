@@ -1,0 +1,127 @@
+/** The answer of a node agent to `{"kind":"status"}`, read strictly: an agent of another version must not be half understood. */
+
+/** Amount by resource; memory in bytes. */
+export type Amounts = Readonly<Record<string, number>>;
+
+export interface NodeStatus {
+  readonly id: string;
+  readonly resources: { readonly total: Amounts; readonly available: Amounts };
+  readonly workers: number;
+  readonly actors: number;
+  /** What waits for resources, by the shape it asks for. */
+  readonly demand: readonly { readonly shape: Amounts; readonly count: number }[];
+}
+
+export interface ProgramStatus {
+  /** The node agent's. */
+  readonly pid: number;
+  readonly driverPid: number;
+  /** The user's program, as it was started. */
+  readonly program: string;
+  /** Milliseconds since 1970. */
+  readonly startedAtMs: number;
+  readonly nodes: readonly NodeStatus[];
+  readonly store: {
+    readonly capacityBytes: number;
+    readonly usedBytes: number;
+    readonly spilledBytes: number;
+  };
+  /** Version by package or program. */
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+/** The answer is not what this version of the command understands. `path` leads to the field. */
+export class StatusReplyError extends Error {
+  readonly path: string;
+
+  constructor(path: string, value: unknown, expected: string) {
+    super(`${path} is ${JSON.stringify(value) ?? "missing"}, expected ${expected}`);
+    this.name = "StatusReplyError";
+    this.path = path;
+  }
+}
+
+type Reader<T> = (value: unknown, path: string) => T;
+
+const count: Reader<number> = (value, path) => {
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
+  throw new StatusReplyError(path, value, "a whole number from 0");
+};
+
+const amount: Reader<number> = (value, path) => {
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  throw new StatusReplyError(path, value, "a number");
+};
+
+const text: Reader<string> = (value, path) => {
+  if (typeof value === "string") return value;
+  throw new StatusReplyError(path, value, "a string");
+};
+
+function record(value: unknown, path: string): Record<string, unknown> {
+  if (typeof value === "object" && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>;
+  throw new StatusReplyError(path, value, "an object");
+}
+
+const recordOf =
+  <T>(read: Reader<T>): Reader<Record<string, T>> =>
+  (value, path) =>
+    Object.fromEntries(
+      Object.entries(record(value, path)).map(([key, entry]) => [key, read(entry, `${path}.${key}`)]),
+    );
+
+const listOf =
+  <T>(read: Reader<T>): Reader<T[]> =>
+  (value, path) => {
+    if (!Array.isArray(value)) throw new StatusReplyError(path, value, "an array");
+    return value.map((entry, at) => read(entry, `${path}[${at}]`));
+  };
+
+const amounts = recordOf(amount);
+
+const node: Reader<NodeStatus> = (value, path) => {
+  const fields = record(value, path);
+  const resources = record(fields["resources"], `${path}.resources`);
+  return {
+    id: text(fields["id"], `${path}.id`),
+    resources: {
+      total: amounts(resources["total"], `${path}.resources.total`),
+      available: amounts(resources["available"], `${path}.resources.available`),
+    },
+    workers: count(fields["workers"], `${path}.workers`),
+    actors: count(fields["actors"], `${path}.actors`),
+    demand: listOf((entry, at) => {
+      const wanted = record(entry, at);
+      return { shape: amounts(wanted["shape"], `${at}.shape`), count: count(wanted["count"], `${at}.count`) };
+    })(fields["demand"], `${path}.demand`),
+  };
+};
+
+/**
+ * Reads one line of JSON; fields that this version does not know are dropped.
+ * @throws StatusReplyError naming the field, its value and what it should be.
+ */
+export function parseStatusReply(line: string): ProgramStatus {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    throw new StatusReplyError("reply", line.slice(0, 80), "one line of JSON");
+  }
+  const fields = record(value, "reply");
+  const store = record(fields["store"], "reply.store");
+  return {
+    pid: count(fields["pid"], "reply.pid"),
+    driverPid: count(fields["driverPid"], "reply.driverPid"),
+    program: text(fields["program"], "reply.program"),
+    startedAtMs: amount(fields["startedAtMs"], "reply.startedAtMs"),
+    nodes: listOf(node)(fields["nodes"], "reply.nodes"),
+    store: {
+      capacityBytes: count(store["capacityBytes"], "reply.store.capacityBytes"),
+      usedBytes: count(store["usedBytes"], "reply.store.usedBytes"),
+      spilledBytes: count(store["spilledBytes"], "reply.store.spilledBytes"),
+    },
+    versions: recordOf(text)(fields["versions"], "reply.versions"),
+  };
+}
