@@ -25,14 +25,31 @@ const options = yargs(process.argv.slice(2))
   .options({
     only: { type: "string", array: true, default: [], describe: "rows and figures whose name holds this" },
     peers: { type: "boolean", default: true, describe: "also measure Ray (--no-peers: iono alone)" },
-    quick: { type: "boolean", default: false, describe: "seconds instead of minutes; not for the record, not saved" },
-    source: { type: "boolean", default: false, describe: "the workspace's sources instead of tarballs; not saved" },
-    settle: { type: "number", default: 10, describe: "seconds before each row, on both sides; Ray's default is 10" },
+    quick: {
+      type: "boolean",
+      default: false,
+      describe: "seconds instead of minutes; not for the record, not saved",
+    },
+    source: {
+      type: "boolean",
+      default: false,
+      describe: "the workspace's sources instead of tarballs; not saved",
+    },
+    settle: {
+      type: "number",
+      default: 10,
+      describe: "seconds before each row, on both sides; Ray's default is 10",
+    },
     rounds: { type: "number", default: 1, describe: "iono, Ray, iono, Ray, …; the table shows medians" },
-    out: { type: "string", default: join(import.meta.dirname, "results"), describe: "folder of the saved tables" },
+    out: {
+      type: "string",
+      default: join(import.meta.dirname, "results"),
+      describe: "folder of the saved tables",
+    },
   })
   .check(({ rounds, settle }) => {
-    if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds must be a whole number from 1, not ${rounds}`);
+    if (!Number.isInteger(rounds) || rounds < 1)
+      throw new Error(`--rounds must be a whole number from 1, not ${rounds}`);
     if (!(settle >= 0)) throw new Error(`--settle must be seconds, 0 or more, not ${settle}`);
     return true;
   })

@@ -27,7 +27,10 @@ for (const row of rows.filter(({ name }) => isWanted(name, only))) {
   try {
     result = await timeit(row, timing);
   } catch (error) {
-    result = { name: row.name, error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+    result = {
+      name: row.name,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    };
   }
   appendFileSync(out, `${JSON.stringify(result)}\n`);
   console.log(describe(result));

@@ -28,7 +28,10 @@ export async function fromTarballs(folder: string): Promise<Installation> {
     await run({ argv: ["npx", "-y", PNPM, "pack", "--pack-destination", tarballs], cwd: path });
     dependencies[name] = `file:tarballs/${name.replace("@", "").replace("/", "-")}-${version}.tgz`;
   }
-  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module", dependencies }, null, 2));
+  writeFileSync(
+    join(folder, "package.json"),
+    JSON.stringify({ private: true, type: "module", dependencies }, null, 2),
+  );
   await run({ argv: ["npm", "install", "--no-audit", "--no-fund", "--silent"], cwd: folder });
   cpSync(join(workspace, "benchmarks", "core"), join(folder, "core"), { recursive: true });
   return { cwd: folder, nodeArgs: [] };

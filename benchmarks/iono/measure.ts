@@ -45,7 +45,8 @@ export async function ionoFigures(installation: Installation, plan: Plan): Promi
     figures.push({ name: "cold start and idle memory", error: String(error) });
   }
   for (const { file, names } of programs) {
-    if (!names.some((name) => isWanted(name, plan.only) || plan.only.some((part) => part.includes(name)))) continue;
+    if (!names.some((name) => isWanted(name, plan.only) || plan.only.some((part) => part.includes(name))))
+      continue;
     const out = join(plan.folder, `${file}-${plan.round}.json`);
     const args = ["--out", out, ...(plan.quick ? ["--quick"] : [])];
     try {

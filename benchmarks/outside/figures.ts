@@ -16,7 +16,8 @@ export async function outsideFigures(
   { only, quick, suffix = "" }: Pick<Plan, "only" | "quick"> & { suffix?: string },
 ): Promise<Figure[]> {
   const figures: Figure[] = [];
-  if (isWanted("cold start", only)) figures.push(...(await coldStart(first, quick ? 2 : COLD_STARTS, suffix)));
+  if (isWanted("cold start", only))
+    figures.push(...(await coldStart(first, quick ? 2 : COLD_STARTS, suffix)));
   if (isWanted("idle memory", only)) {
     const { bytes, processes } = await idleMemory(idle, quick ? 1_000 : REST_MS);
     figures.push({

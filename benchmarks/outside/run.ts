@@ -28,22 +28,22 @@ export async function run(
   };
   process.once("SIGINT", interrupted);
   const timer = setTimeout(killGroup, limitMs);
-  const chunks: Buffer[] = [];
-  child.stdout.on("data", (chunk: Buffer) => {
-    chunks.push(chunk);
-    if (echo) process.stdout.write(chunk);
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    output += text;
+    if (echo) process.stdout.write(text);
   });
   try {
     await new Promise<void>((resolve, reject) => {
       child.on("error", reject);
       child.on("close", (code, signal) => {
         if (code === 0) resolve();
-        else reject(new Error(`${argv.join(" ")} ended with ${signal ?? code}\n${Buffer.concat(chunks)}`));
+        else reject(new Error(`${argv.join(" ")} ended with ${signal ?? code}\n${output}`));
       });
     });
   } finally {
     clearTimeout(timer);
     process.off("SIGINT", interrupted);
   }
-  return Buffer.concat(chunks).toString();
+  return output;
 }

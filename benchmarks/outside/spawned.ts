@@ -27,7 +27,10 @@ export async function timeToFirstLine(command: Command): Promise<{ firstLine: nu
  * Memory of the command and of every process it has started, some seconds after its first line.
  * The command must go on until its standard input ends.
  */
-export async function idleMemory(command: Command, restMs: number): Promise<{ bytes: number; processes: number }> {
+export async function idleMemory(
+  command: Command,
+  restMs: number,
+): Promise<{ bytes: number; processes: number }> {
   const running = startCommand(command);
   await running.firstLine;
   await sleep(restMs);
@@ -40,7 +43,11 @@ export async function idleMemory(command: Command, restMs: number): Promise<{ by
 
 function startCommand({ argv, cwd, env }: Command) {
   const [file, ...args] = argv;
-  const child = spawn(file, args, { cwd, env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(file, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   const timer = setTimeout(() => child.kill("SIGKILL"), LIMIT_MS);
   const ended = new Promise<void>((resolve, reject) => {
     child.on("error", reject);

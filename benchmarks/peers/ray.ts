@@ -46,6 +46,8 @@ async function killedWorker(python: string, plan: Plan): Promise<Figure[]> {
   if (!isWanted(name, plan.only)) return [];
   const argv = [python, here("killed_worker.py"), plan.quick ? "3" : "15"];
   const output = await run({ argv, cwd: plan.folder, env: ENVIRONMENT });
-  const delays = JSON.parse(output.slice(output.indexOf("delays: ") + "delays: ".length)) as number[];
+  const line = /^delays: (.*)$/m.exec(output)?.[1]; // Ray's own messages may stand before and after it
+  if (line === undefined) throw new Error(`${name}: Ray's program did not print its delays`);
+  const delays = JSON.parse(line) as number[];
   return [{ name, value: median(delays), unit: "s", note: `${spread(delays, 2)} s` }];
 }

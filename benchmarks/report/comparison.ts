@@ -85,7 +85,9 @@ function names(rounds: Round[], of: (round: Round) => { name: string }[]): strin
 }
 
 function medianRow(rounds: Round[], name: string): Measured | undefined {
-  const all = rounds.flatMap(({ rows }) => rows).filter((row): row is Measured => row.name === name && "mean" in row);
+  const all = rounds
+    .flatMap(({ rows }) => rows)
+    .filter((row): row is Measured => row.name === name && "mean" in row);
   if (all.length === 0) return undefined;
   return { ...all[0], mean: median(all.map(({ mean }) => mean)), sd: median(all.map(({ sd }) => sd)) };
 }
@@ -97,6 +99,10 @@ function medianFigure(rounds: Round[], name: string): Figure | undefined {
   return all.length === 0 ? undefined : { ...all[0], value: median(all.map(({ value }) => value)) };
 }
 
-function errorOf(rounds: Round[], name: string, of: (round: Round) => (Measured | Figure | Failed)[]): string | undefined {
+function errorOf(
+  rounds: Round[],
+  name: string,
+  of: (round: Round) => (Measured | Figure | Failed)[],
+): string | undefined {
   return rounds.flatMap(of).find((entry): entry is Failed => entry.name === name && "error" in entry)?.error;
 }

@@ -46,7 +46,8 @@ function commit(): string | undefined {
   try {
     const options = { cwd: import.meta.dirname, encoding: "utf8" } as const;
     const hash = execFileSync("git", ["rev-parse", "--short", "HEAD"], options).trim();
-    const isClean = execFileSync("git", ["status", "--porcelain", "--untracked-files=no"], options).trim() === "";
+    const isClean =
+      execFileSync("git", ["status", "--porcelain", "--untracked-files=no"], options).trim() === "";
     return isClean ? hash : `${hash} with changes`;
   } catch {
     return undefined; // not a clone

@@ -61,8 +61,11 @@ function describe(machine: Machine): string {
 function table(head: string[], body: string[][]): string {
   if (body.length === 0) return "";
   const widths = head.map((cell, i) => Math.max(cell.length, ...body.map((row) => row[i].length)));
-  const line = (cells: string[]): string => `| ${cells.map((cell, i) => cell.padEnd(widths[i])).join(" | ")} |`;
-  return [line(head), `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`, ...body.map(line)].join("\n");
+  const line = (cells: string[]): string =>
+    `| ${cells.map((cell, i) => cell.padEnd(widths[i])).join(" | ")} |`;
+  return [line(head), `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`, ...body.map(line)].join(
+    "\n",
+  );
 }
 
 function rate(value: { mean: number; sd: number } | undefined): string {

@@ -12,6 +12,8 @@ describe("parseIdx", () => {
     expect(() => parseIdx(twoByThree.subarray(0, 5), [3], "f")).toThrow("f: 5 bytes are too few");
     expect(() => parseIdx(twoByThree, [], "f")).toThrow("f: begins with 0x802");
     expect(() => parseIdx(twoByThree, [4], "f")).toThrow("f: items are 3, not 4");
-    expect(() => parseIdx(twoByThree.subarray(0, 17), [3], "f")).toThrow("f: 5 values, but its header says 6");
+    expect(() => parseIdx(twoByThree.subarray(0, 17), [3], "f")).toThrow(
+      "f: 5 values, but its header says 6",
+    );
   });
 });

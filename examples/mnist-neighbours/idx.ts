@@ -11,11 +11,14 @@ const UNSIGNED_BYTE = 0x08;
 export function parseIdx(file: Buffer, itemShape: number[], name: string): Uint8Array {
   const dimensions = 1 + itemShape.length;
   const headerBytes = 4 + 4 * dimensions;
-  if (file.length < headerBytes) throw new Error(`${name}: ${file.length} bytes are too few for an IDX header`);
+  if (file.length < headerBytes)
+    throw new Error(`${name}: ${file.length} bytes are too few for an IDX header`);
   const magic = file.readUInt32BE(0);
   const wanted = (UNSIGNED_BYTE << 8) | dimensions;
   if (magic !== wanted) {
-    throw new Error(`${name}: begins with 0x${magic.toString(16)}, an IDX file like this with 0x${wanted.toString(16)}`);
+    throw new Error(
+      `${name}: begins with 0x${magic.toString(16)}, an IDX file like this with 0x${wanted.toString(16)}`,
+    );
   }
   const shape = Array.from({ length: dimensions }, (_, i) => file.readUInt32BE(4 + 4 * i));
   if (itemShape.some((size, i) => shape[i + 1] !== size)) {

@@ -4,7 +4,7 @@ import { classify, createClassifier, vote } from "./neighbours.ts";
 
 /** A repeatable stream of bytes (Numerical Recipes' linear congruential generator). */
 function* bytes(seed: number): Generator<number, never> {
-  for (let state = seed; ; ) yield (state = (state * 1664525 + 1013904223) >>> 0) >>> 24;
+  for (let state = seed; ;) yield (state = (state * 1664525 + 1013904223) >>> 0) >>> 24;
 }
 
 describe("vote", () => {
@@ -22,7 +22,9 @@ describe("classify", () => {
     const rows = 200;
     const pixels = Float32Array.from({ length: rows * PIXELS }, () => random.next().value);
     const digits = Uint8Array.from({ length: rows }, () => random.next().value % 10);
-    const images = Array.from({ length: 7 }, () => Uint8Array.from({ length: PIXELS }, () => random.next().value));
+    const images = Array.from({ length: 7 }, () =>
+      Uint8Array.from({ length: PIXELS }, () => random.next().value),
+    );
     const k = 5;
 
     const expected = images.map((image) => {

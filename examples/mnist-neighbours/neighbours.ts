@@ -51,7 +51,10 @@ export async function createClassifier(training: TrainingSet): Promise<Classifie
   const rows = training.digits.length;
   return {
     // One thread: the cores are already shared out among the workers.
-    session: await InferenceSession.create(nearestRowsModel(PIXELS), { intraOpNumThreads: 1, interOpNumThreads: 1 }),
+    session: await InferenceSession.create(nearestRowsModel(PIXELS), {
+      intraOpNumThreads: 1,
+      interOpNumThreads: 1,
+    }),
     training: new Tensor("float32", training.pixels, [rows, PIXELS]),
     squaredNorms: new Tensor("float32", training.squaredNorms, [rows]),
     digits: training.digits,
@@ -68,7 +71,9 @@ export async function classify(classifier: Classifier, images: Uint8Array[], k: 
     k: new Tensor("int64", BigInt64Array.of(BigInt(k)), [1]),
   });
   const rows = nearest.data as BigInt64Array;
-  return images.map((_, i) => vote(Array.from(rows.subarray(i * k, (i + 1) * k), (row) => digits[Number(row)])));
+  return images.map((_, i) =>
+    vote(Array.from(rows.subarray(i * k, (i + 1) * k), (row) => digits[Number(row)])),
+  );
 }
 
 /** The most frequent digit; of several, the one whose first vote is nearest. */

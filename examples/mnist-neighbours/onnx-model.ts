@@ -60,6 +60,11 @@ function floatAttribute(name: string, value: number): Uint8Array {
 
 /** A name, a type and a shape whose free dimensions are named. */
 function tensor(name: string, type: number, shape: (string | number)[]): Uint8Array {
-  const dimensions = shape.map((size) => bytes(1, typeof size === "number" ? integer(1, size) : text(2, size)));
-  return message(text(1, name), bytes(2, bytes(1, message(integer(1, type), bytes(2, message(...dimensions))))));
+  const dimensions = shape.map((size) =>
+    bytes(1, typeof size === "number" ? integer(1, size) : text(2, size)),
+  );
+  return message(
+    text(1, name),
+    bytes(2, bytes(1, message(integer(1, type), bytes(2, message(...dimensions))))),
+  );
 }

@@ -61,12 +61,24 @@ export function printReport(summary: Summary): void {
   const tasks = workers.reduce((sum, [, count]) => sum + count, 0);
   const { putBytes, argumentBytes } = summary.copied;
   const lines = [
-    ["accuracy", `${(100 * summary.accuracy).toFixed(2)} % of ${count(summary.images)} images, k = ${summary.k}`],
+    [
+      "accuracy",
+      `${(100 * summary.accuracy).toFixed(2)} % of ${count(summary.images)} images, k = ${summary.k}`,
+    ],
     ["speed", `${count(summary.imagesPerSecond)} images/s`],
-    ["tasks", `${tasks} on ${workers.length} workers (${workers.map(([pid, n]) => `pid ${pid}: ${n}`).join(", ")})`],
-    ["shared", `${mebibytes(summary.sharedBytes)} read in place${summary.sharedMeasured ? "" : " (computed)"}`],
+    [
+      "tasks",
+      `${tasks} on ${workers.length} workers (${workers.map(([pid, n]) => `pid ${pid}: ${n}`).join(", ")})`,
+    ],
+    [
+      "shared",
+      `${mebibytes(summary.sharedBytes)} read in place${summary.sharedMeasured ? "" : " (computed)"}`,
+    ],
     ["copied", `${mebibytes(argumentBytes)} to the workers, ${mebibytes(putBytes)} into the store, once`],
-    ["time", `${summary.classifySeconds.toFixed(1)} s of classifying, ${summary.totalSeconds.toFixed(1)} s in all`],
+    [
+      "time",
+      `${summary.classifySeconds.toFixed(1)} s of classifying, ${summary.totalSeconds.toFixed(1)} s in all`,
+    ],
   ];
   for (const [label, text] of lines) console.log(`${label.padEnd(10)}${text}`);
 }

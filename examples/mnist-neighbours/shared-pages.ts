@@ -7,7 +7,10 @@ import { readFileSync } from "node:fs";
  */
 export function readInPlace(pids: number[], leastBytes: number): number | undefined {
   try {
-    return pids.reduce((sum, pid) => sum + ofProcess(readFileSync(`/proc/${pid}/smaps`, "utf8"), leastBytes), 0);
+    return pids.reduce(
+      (sum, pid) => sum + ofProcess(readFileSync(`/proc/${pid}/smaps`, "utf8"), leastBytes),
+      0,
+    );
   } catch {
     return undefined; // not Linux, or the worker has gone
   }

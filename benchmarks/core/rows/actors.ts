@@ -57,25 +57,33 @@ const work = remote(async (servers: Servers): Promise<void> => {
   await get(times(MANY, (i) => servers[i % servers.length].smallValue.remote()));
 });
 
-const callSync = (make: () => ServerHandle | AsyncServerHandle): Row["prepare"] => () => {
-  const server = make();
-  return { once: () => get(server.smallValue.remote()) };
-};
+const callSync =
+  (make: () => ServerHandle | AsyncServerHandle): Row["prepare"] =>
+  () => {
+    const server = make();
+    return { once: () => get(server.smallValue.remote()) };
+  };
 
-const callAsync = (make: () => ServerHandle | AsyncServerHandle): Row["prepare"] => () => {
-  const server = make();
-  return { once: () => get(times(BATCH, () => server.smallValue.remote())) };
-};
+const callAsync =
+  (make: () => ServerHandle | AsyncServerHandle): Row["prepare"] =>
+  () => {
+    const server = make();
+    return { once: () => get(times(BATCH, () => server.smallValue.remote())) };
+  };
 
-const oneToMany = (make: () => Servers): Row["prepare"] => () => {
-  const client = Client.remote(make());
-  return { once: () => get(client.smallValueBatch.remote(MANY)) };
-};
+const oneToMany =
+  (make: () => Servers): Row["prepare"] =>
+  () => {
+    const client = Client.remote(make());
+    return { once: () => get(client.smallValueBatch.remote(MANY)) };
+  };
 
-const manyToMany = (make: () => Servers): Row["prepare"] => () => {
-  const servers = make();
-  return { once: () => get(times(CLIENTS, () => work.remote(servers))) };
-};
+const manyToMany =
+  (make: () => Servers): Row["prepare"] =>
+  () => {
+    const servers = make();
+    return { once: () => get(times(CLIENTS, () => work.remote(servers))) };
+  };
 
 function manyToManyWithArg(): ReturnType<Row["prepare"]> {
   const clients = times(ACTORS, () => Client.remote([Server.remote()]));
@@ -91,17 +99,42 @@ const servers = (): Servers => times(ACTORS, () => Server.remote());
 const asyncServers = (): Servers => times(ACTORS, () => AsyncServer.remote());
 const threaded = Server.options({ maxConcurrency: 16 });
 
-const calls = (name: string, units: number, prepare: Row["prepare"]): Row => ({ name, unit: "calls", units, prepare });
+const calls = (name: string, units: number, prepare: Row["prepare"]): Row => ({
+  name,
+  unit: "calls",
+  units,
+  prepare,
+});
 
 export const actorRows: Row[] = [
-  calls("1:1 actor calls sync", 1, callSync(() => Server.remote())),
-  calls("1:1 actor calls async", BATCH, callAsync(() => Server.remote())),
-  calls("1:1 actor calls concurrent", BATCH, callAsync(() => threaded.remote())),
+  calls(
+    "1:1 actor calls sync",
+    1,
+    callSync(() => Server.remote()),
+  ),
+  calls(
+    "1:1 actor calls async",
+    BATCH,
+    callAsync(() => Server.remote()),
+  ),
+  calls(
+    "1:1 actor calls concurrent",
+    BATCH,
+    callAsync(() => threaded.remote()),
+  ),
   calls("1:n actor calls async", MANY * ACTORS, oneToMany(servers)),
   calls("n:n actor calls async", MANY * CLIENTS, manyToMany(servers)),
   calls("n:n actor calls with arg async", BATCH * ACTORS, manyToManyWithArg),
-  calls("1:1 async-actor calls sync", 1, callSync(() => AsyncServer.remote())),
-  calls("1:1 async-actor calls async", BATCH, callAsync(() => AsyncServer.remote())),
+  calls(
+    "1:1 async-actor calls sync",
+    1,
+    callSync(() => AsyncServer.remote()),
+  ),
+  calls(
+    "1:1 async-actor calls async",
+    BATCH,
+    callAsync(() => AsyncServer.remote()),
+  ),
   calls("1:1 async-actor calls with args async", BATCH, asyncWithArgs),
   calls("1:n async-actor calls async", MANY * ACTORS, oneToMany(asyncServers)),
   calls("n:n async-actor calls async", MANY * CLIENTS, manyToMany(asyncServers)),

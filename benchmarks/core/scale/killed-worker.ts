@@ -36,7 +36,12 @@ await runProgram(async (share) => {
     rmSync(folder, { recursive: true });
   }
   return [
-    { name: "killed worker: its task runs again", value: median(delays) / 1000, unit: "s", note: `${spread(delays, 0)} ms` },
+    {
+      name: "killed worker: its task runs again",
+      value: median(delays) / 1000,
+      unit: "s",
+      note: `${spread(delays, 0)} ms`,
+    },
   ];
 });
 

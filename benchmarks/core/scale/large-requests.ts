@@ -38,7 +38,12 @@ async function timed(name: string, expected: number, run: () => Promise<number>)
     durations.push(performance.now() - start);
     if (answer !== expected) throw new Error(`${name}: ${answer}, not ${expected}`);
   }
-  return { name, value: median(durations), unit: "ms", note: `${spread(durations, 1)}, puts and submits included` };
+  return {
+    name,
+    value: median(durations),
+    unit: "ms",
+    note: `${spread(durations, 1)}, puts and submits included`,
+  };
 }
 
 function total(values: number[]): number {

@@ -26,10 +26,20 @@ await runProgram(async (share) => {
   const after = await collected();
 
   return [
-    figure("queued tasks: memory of one", (queued - before) / count, "bytes", `${count} at once, with its ref`),
+    figure(
+      "queued tasks: memory of one",
+      (queued - before) / count,
+      "bytes",
+      `${count} at once, with its ref`,
+    ),
     figure("queued tasks: not returned afterwards", (after - before) / count, "bytes", "a task"),
     figure("queued tasks: submitted", count / (submitMs / 1000), "tasks/s"),
-    figure("queued tasks: finished", count / (allMs / 1000), "tasks/s", "from the first submit, collections included"),
+    figure(
+      "queued tasks: finished",
+      count / (allMs / 1000),
+      "tasks/s",
+      "from the first submit, collections included",
+    ),
   ];
 });
 
