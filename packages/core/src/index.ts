@@ -1,13 +1,34 @@
-export { badOption, CannotTravelError, describeValue, errorsMarkdown, errorTable, IonoError, isTaskError } from "./errors.ts";
+export {
+  badOption,
+  CannotTravelError,
+  describeValue,
+  errorsMarkdown,
+  errorTable,
+  IonoError,
+  isTaskError,
+} from "./errors.ts";
 export type { ErrorCode, RemoteOrigin } from "./errors.ts";
-export { formatNumberedId, formatOwnedId, formatRefId, parseNumberedId, parseOwnedId, parseRefId } from "./ids.ts";
+export {
+  formatNumberedId,
+  formatOwnedId,
+  formatRefId,
+  parseNumberedId,
+  parseOwnedId,
+  parseRefId,
+} from "./ids.ts";
 export type { NumberedKind, OwnedId, OwnedKind } from "./ids.ts";
 export { formatLabelConditions, matchesLabels, parseLabels, parseLabelSelector } from "./labels.ts";
 export type { LabelCondition, Labels, LabelSelector } from "./labels.ts";
 export { limits } from "./limits.ts";
 export type { LimitName, LimitRow, LimitUnit } from "./limits.ts";
 export { compileActorOptions } from "./options/actor.ts";
-export type { ActorClassInfo, ActorOptions, CompiledActorOptions, CompiledConcurrencyGroup, ConcurrencyGroup } from "./options/actor.ts";
+export type {
+  ActorClassInfo,
+  ActorOptions,
+  CompiledActorOptions,
+  CompiledConcurrencyGroup,
+  ConcurrencyGroup,
+} from "./options/actor.ts";
 export { closestName } from "./options/did-you-mean.ts";
 export { compileGetOptions, compileWaitOptions } from "./options/get.ts";
 export type { CompiledGetOptions, CompiledWaitOptions, GetOptions, WaitOptions } from "./options/get.ts";
@@ -42,9 +63,25 @@ export {
 export type { ResourceOptions, ResourceVector } from "./resources.ts";
 export { formatDuration, formatSize, parseDuration, parseSize } from "./units.ts";
 export type { Duration, DurationUnit, Size, SizeUnit } from "./units.ts";
-export { dataLaneBit, FrameError, frameHeaderBytes, frameKinds, FrameParser, maxFrameBytes, writeFrameHeader } from "./protocol/frame.ts";
+export {
+  dataLaneBit,
+  FrameError,
+  frameHeaderBytes,
+  frameKinds,
+  FrameParser,
+  maxFrameBytes,
+  writeFrameHeader,
+} from "./protocol/frame.ts";
 export type { FrameKind, FrameSink } from "./protocol/frame.ts";
-export { claim, linkPage, resultEntryHeaderBytes, resultStatus, taskEntryHeaderBytes, taskFlags, wholeResult } from "./protocol/owner-worker.ts";
+export {
+  claim,
+  linkPage,
+  resultEntryHeaderBytes,
+  resultStatus,
+  taskEntryHeaderBytes,
+  taskFlags,
+  wholeResult,
+} from "./protocol/owner-worker.ts";
 export { payloadForms, referenceKinds, referenceStates } from "./protocol/payload.ts";
 export type { StoreLocation } from "./protocol/payload.ts";
 export { LeaseMachine, sanitizeResources } from "./machines/lease.ts";
@@ -53,3 +90,5 @@ export { deathReasonWaitMs } from "./protocol/owner-agent.ts";
 export type { ActorMethod, ActorSpec, FromAgent, ToAgent } from "./protocol/owner-agent.ts";
 export { ActorDirectory } from "./machines/actor-directory.ts";
 export type { ActorEvent, ActorInstruction, ActorState } from "./machines/actor-directory.ts";
+export { StoreMachine, storePageBytes } from "./machines/store.ts";
+export type { DiskPlace, RefusalReason, StoreEvent, StoreInstruction, StoreOptions, StoreStats } from "./machines/store-events.ts";

@@ -1,0 +1,130 @@
+import type { StoreLocation } from "@iono/core";
+import { collectGarbage, liveObjects } from "./collect.ts";
+
+/**
+ * What this process holds in the store through garbage-collected objects: pins that refs stand for, and mappings.
+ * Each has a small handle; when the handle is collected, the pin goes.
+ */
+
+interface HandleRecord {
+  readonly id: number;
+  readonly location: StoreLocation;
+  readonly mapped: boolean;
+  readonly release: () => void;
+}
+
+/** This process holds a pin on a block while this object lives, or until `release`. */
+export class StoreHandle {
+  readonly #records: HandleTable;
+  readonly #id: number;
+  readonly location: StoreLocation;
+
+  constructor(records: HandleTable, id: number, location: StoreLocation) {
+    this.#records = records;
+    this.#id = id;
+    this.location = location;
+  }
+
+  /** Lets go now. Repeating it is harmless. */
+  release(): void {
+    this.#records.release(this.#id);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  static idOf(handle: StoreHandle): number {
+    return handle.#id;
+  }
+}
+
+interface Thresholds {
+  /** A collection is made when handles for so many bytes were created since the last one. */
+  readonly baseBytes: number;
+  readonly maxBytes: number;
+}
+
+/** Blocking collections take at most one part in so many of a process's time. */
+const collectionShare = 4;
+
+export class HandleTable {
+  readonly #records = new Map<number, HandleRecord>();
+  readonly #registry = new FinalizationRegistry<number>((id) => this.release(id));
+  readonly #thresholds: Thresholds;
+  #nextId = 1;
+  #thresholdBytes: number;
+  #createdBytes = 0;
+  #releasedBytes = 0;
+  #liveBytes = 0;
+  #notBefore = 0;
+
+  constructor(thresholds: Thresholds) {
+    this.#thresholds = thresholds;
+    this.#thresholdBytes = thresholds.baseBytes;
+  }
+
+  /** Bytes that handles of this process hold; an object held twice counts twice. */
+  get liveBytes(): number {
+    return this.#liveBytes;
+  }
+
+  /** @param release called once: when the handle is collected or released. */
+  create(location: StoreLocation, mapped: boolean, release: () => void): StoreHandle {
+    this.#collectByBytes(location.size);
+    const id = this.#nextId++;
+    const handle = new StoreHandle(this, id, location);
+    this.#records.set(id, { id, location, mapped, release });
+    this.#liveBytes += location.size;
+    this.#registry.register(handle, id);
+    return handle;
+  }
+
+  release(id: number): void {
+    const record = this.#records.get(id);
+    if (record === undefined) return;
+    this.#records.delete(id);
+    this.#liveBytes -= record.location.size;
+    this.#releasedBytes += record.location.size;
+    record.release();
+  }
+
+  mappedLocations(): StoreLocation[] {
+    return [...this.#records.values()].filter((record) => record.mapped).map((record) => record.location);
+  }
+
+  /**
+   * Collects and releases what is dead, without a turn of the event loop. Returns the bytes released.
+   * Does nothing when the last one was too short a time ago, unless `forced`.
+   */
+  collectBlocking(forced: boolean): number {
+    const before = performance.now();
+    if (this.#records.size === 0 || (before < this.#notBefore && !forced)) return 0;
+    const live = new Set<number>();
+    for (const handle of liveObjects(StoreHandle.prototype)) live.add(StoreHandle.idOf(handle as StoreHandle));
+    const liveBytes = this.#liveBytes;
+    for (const id of [...this.#records.keys()]) if (!live.has(id)) this.release(id);
+    const after = performance.now();
+    const released = liveBytes - this.#liveBytes;
+    // What found nothing is not repeated soon; what found much may be.
+    this.#notBefore = released > 0 ? 0 : after + (after - before) * collectionShare;
+    this.#createdBytes = 0;
+    return released;
+  }
+
+  /** Starts a collection; its finalizers run in a coming turn of the event loop. */
+  collect(): void {
+    if (this.#records.size > 0) collectGarbage();
+    this.#createdBytes = 0;
+  }
+
+  #collectByBytes(bytes: number): void {
+    this.#createdBytes += bytes;
+    if (this.#createdBytes < this.#thresholdBytes) return;
+    // A process that keeps what it makes is asked less and less often.
+    const useful = this.#releasedBytes * 4 >= this.#thresholdBytes;
+    this.#thresholdBytes = useful ? this.#thresholds.baseBytes : Math.min(this.#thresholds.maxBytes, this.#thresholdBytes * 2);
+    this.#releasedBytes = 0;
+    this.collect();
+  }
+}
