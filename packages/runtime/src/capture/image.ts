@@ -1,65 +1,119 @@
 import { CannotTravelError } from "@iono/core";
 import type { FunctionImage, ImportedBinding } from "../values/seam.ts";
+import { changedMember, staticFieldNames } from "./class-shape.ts";
 import { describeFunction } from "./describe.ts";
-import { makePlan, ownName, refusalOf, unitFor } from "./plan.ts";
 import type { CodePlan, Slot } from "./plan.ts";
-import { processCode } from "./process-code.ts";
+import { makePlan, ownName, refusalOf, unitFor } from "./plan.ts";
 import type { ProcessCode } from "./process-code.ts";
+import { processCode } from "./process-code.ts";
 import type { FunctionScopes } from "./scopes.ts";
 import { locate } from "./source.ts";
 
 /** What capture needs to know about the program. */
 export interface CaptureContext {
-  /** URL of the program's entry, whose functions travel by value (`process.argv[1]`). */
+  /** URL of the program's entry, whose functions travel by value; see `programEntryUrl`. */
   readonly entryUrl: string | undefined;
   /** Told once about each thing that works otherwise than its author may think. */
   warn(message: string): void;
 }
 
 const maxPlans = 20_000;
+const maxWarned = 10_000;
 
 /**
- * Takes a function or class apart into its code and the values of the names it captures, by reference.
+ * Takes a function or class apart into its code and the values of the names it captures, by reference; or finds the
+ * import that it is.
  * @param path where it stands, outermost first, for messages.
  * @throws CannotTravelError when it cannot leave this process.
  */
 export function imageOf(fn: Function, path: readonly string[], context: CaptureContext): FunctionImage | ImportedBinding {
   const code = processCode();
-  const known = code.images.get(fn);
+  const known = code.images.get(fn) ?? code.exported.find(fn);
   if (known !== undefined) return known;
   const decoded = code.decoded.get(fn);
   if (decoded !== undefined) {
-    return { kind: "code", unit: decoded.unit, bindings: decoded.bindings(), ...propertiesOf(fn, path) };
+    const { unit, origin } = decoded;
+    const bindings = decoded.bindings().map((value) => importBehind(value, code) ?? value);
+    return { kind: "code", unit, bindings, ...propertiesOf(fn, noNames, path), origin: origin ?? code.origins.of(fn) };
   }
   const place = code.scopeReader.read(fn);
-  if (place === undefined) throw new CannotTravelError(path, nativeRefusal(fn));
-  const plan = planFor(fn, place, code, path, context);
-  const image: FunctionImage = {
-    kind: "code",
-    unit: unitFor(plan, ownName(fn)),
-    bindings: plan.slots.map((slot) => slotValue(slot, place, fn, path)),
-    ...propertiesOf(fn, path),
-  };
-  if (!plan.isVolatile && image.properties === undefined) code.images.set(fn, image);
+  const plan = place === undefined ? undefined : code.plans.get(planKey(place));
+  if (place === undefined || plan === undefined) {
+    const native = code.natives.find(fn);
+    if (native !== undefined) return native;
+    if (place === undefined) throw new CannotTravelError(path, nativeRefusal(fn));
+  }
+  return imageByPlan(fn, place, plan ?? planFor(fn, place, code, path, context), code, path, context);
+}
+
+function imageByPlan(
+  fn: Function,
+  place: FunctionScopes,
+  plan: CodePlan,
+  code: ProcessCode,
+  path: readonly string[],
+  context: CaptureContext,
+): FunctionImage | ImportedBinding {
+  if (plan.mayBeExport && plan.located.scriptUrl !== context.entryUrl) {
+    const exported = code.exported.prove(fn, plan.located);
+    if (exported !== undefined) return exported;
+  }
+  warnOnce(fn, plan, code, context);
+  const bindings = new Array<unknown>(plan.slots.length);
+  for (let index = 0; index < plan.slots.length; index++) {
+    const slot = plan.slots[index] as Slot;
+    const value = slot.kind === "constant" ? slot.value : slotValue(slot, place, fn, path);
+    bindings[index] = typeof value === "object" && value !== null && slot.kind === "variable" ? (importBehind(value, code) ?? value) : value;
+  }
+  const properties = propertiesOf(fn, plan.definedProperties, path);
+  const image: FunctionImage = { kind: "code", unit: unitFor(plan, ownName(fn)), bindings, ...properties, origin: code.origins.of(fn, plan.isVolatile) };
+  if (!plan.isVolatile && properties.properties === undefined && plan.definedProperties.size === 0) code.images.set(fn, image);
   return image;
 }
 
+function planKey(place: FunctionScopes): string {
+  return `${place.scriptId}:${place.line}:${place.column}`;
+}
+
 function planFor(fn: Function, place: FunctionScopes, code: ProcessCode, path: readonly string[], context: CaptureContext): CodePlan {
-  const key = `${place.scriptId}:${place.line}:${place.column}`;
-  const known = code.plans.get(key);
-  if (known !== undefined) return known;
+  const name = describeFunction(fn);
+  if (code.scripts.url(place.scriptId).startsWith("node:")) {
+    throw new CannotTravelError(path, `${name} is part of Node itself: send a function that calls it instead`);
+  }
+  if (place.scopes.some(({ kind }) => kind.startsWith("With Block"))) {
+    throw new CannotTravelError(path, `${name} stands inside a \`with\` statement, so what it captures cannot be known`);
+  }
   const located = locate(fn, place, code, path);
   const refusal = refusalOf(located.record);
-  if (refusal !== undefined) throw new CannotTravelError(path, `${describeFunction(fn)} cannot be sent: ${refusal}`);
-  const plan = makePlan(fn, located, place.scopes, context.entryUrl);
-  if (code.plans.size >= maxPlans) code.plans.clear();
-  code.plans.set(key, plan);
-  for (const name of plan.assigns) {
-    context.warn(
-      `${describeFunction(fn)} (${located.url}:${located.line + 1}) assigns \`${name}\`, which it captures: the assignment stays in the worker. Return the new value instead, or keep it in an actor.`,
+  if (refusal !== undefined) throw new CannotTravelError(path, `${name} cannot be sent: ${refusal}`);
+  const changed = changedMember(fn, located);
+  if (changed !== undefined) {
+    throw new CannotTravelError(
+      path,
+      `${name} cannot be sent: its prototype's \`${changed}\` is not what its source says (a decorator, or an assignment after its definition); put it into the class, or export the class from a module of its own`,
     );
   }
+  const plan = makePlan(fn, located, place.scopes, context.entryUrl, path, staticFieldNames(located.record));
+  if (code.plans.size >= maxPlans) code.plans.clear();
+  code.plans.set(planKey(place), plan);
   return plan;
+}
+
+function warnOnce(fn: Function, plan: CodePlan, code: ProcessCode, context: CaptureContext): void {
+  if (plan.assigns.length === 0 || code.warned.has(plan.unit.id)) return;
+  if (code.warned.size >= maxWarned) return;
+  code.warned.add(plan.unit.id);
+  const names = plan.assigns.map((name) => `\`${name}\``).join(", ");
+  context.warn(
+    `${describeFunction(fn)} (${plan.unit.url}:${plan.unit.line + 1}) assigns ${names}, captured from outside: what it assigns stays in the worker. Return the new value instead, or keep it in an actor.`,
+  );
+}
+
+/** A module, a builtin or a platform object among captured values: it is imported again, not copied. */
+function importBehind(value: unknown, code: ProcessCode): ImportedBinding | undefined {
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) return undefined;
+  if (typeof value === "function" && code.decoded.has(value)) return undefined;
+  return code.exported.find(value) ?? code.natives.find(value);
 }
 
 function slotValue(slot: Slot, place: FunctionScopes, fn: Function, path: readonly string[]): unknown {
@@ -78,19 +132,29 @@ function slotValue(slot: Slot, place: FunctionScopes, fn: Function, path: readon
 
 function nativeRefusal(fn: Function): string {
   if (fn.name.startsWith("bound ")) return `${describeFunction(fn)} is bound: send an arrow function that calls it instead`;
-  return `${describeFunction(fn)} is native code: send a function that calls it instead`;
+  return `${describeFunction(fn)} is native code or a Proxy: send a function that calls it instead`;
 }
 
-function propertiesOf(fn: Function, path: readonly string[]): { properties?: Record<string, unknown> } {
+const noNames: ReadonlySet<string> = new Set();
+
+/**
+ * Own enumerable properties that the definition alone does not make. Static fields travel while they hold a primitive,
+ * so that a count or a flag arrives as it stands; others are made anew by the class's text.
+ */
+function propertiesOf(fn: Function, defined: ReadonlySet<string>, path: readonly string[]): { properties?: Record<string, unknown> } {
   const keys = Object.keys(fn);
   if (keys.length === 0) return {};
   const properties: Record<string, unknown> = {};
+  let any = false;
   for (const key of keys) {
     const descriptor = Object.getOwnPropertyDescriptor(fn, key);
     if (descriptor === undefined || !("value" in descriptor)) {
       throw new CannotTravelError([...path, key], `${describeFunction(fn)} has a getter \`${key}\`, which cannot be sent`);
     }
-    properties[key] = descriptor.value;
+    const value: unknown = descriptor.value;
+    if (defined.has(key) && ((typeof value === "object" && value !== null) || typeof value === "function")) continue;
+    properties[key] = value;
+    any = true;
   }
-  return { properties };
+  return any ? { properties } : {};
 }

@@ -13,6 +13,8 @@ const maxUnits = 100_000;
 export function instantiate(unit: CodeUnit, origin?: string): PendingFunction {
   const code = processCode();
   rememberUnit(unit);
+  const known = origin === undefined ? undefined : code.origins.known(origin);
+  if (known !== undefined) return { isKnown: true, set: () => {}, value: () => known };
   let factory = code.factories.get(unit.id);
   if (factory === undefined) {
     factory = compileUnit(unit);
@@ -22,7 +24,15 @@ export function instantiate(unit: CodeUnit, origin?: string): PendingFunction {
     }
     code.factories.set(unit.id, factory);
   }
-  return new OpenInstance(unit, factory, (fn, bindings) => code.decoded.set(fn, { unit, bindings, origin }));
+  return new OpenInstance(unit, factory, (fn, bindings) => {
+    code.decoded.set(fn, { unit, bindings, origin });
+    if (unit.url === code.entryGuard?.entryUrl) {
+      const name = code.entryGuard.exportAt(unit.line, unit.column);
+      if (name !== undefined) code.entryGuard.provide(name, fn);
+    }
+    // A class is one class wherever it arrives, or `instanceof` would fail between two messages; functions are decoded afresh (I3).
+    if (origin !== undefined && unit.kind === "class") code.origins.remember(origin, fn);
+  });
 }
 
 /** Keeps a unit that arrived, so that later messages may name it by id. The oldest goes beyond the limit. */
@@ -44,4 +54,19 @@ export function unitById(id: string): CodeUnit {
   const unit = processCode().units.get(id);
   if (unit === undefined) throw new Error(`no code with id ${id} has arrived here`);
   return unit;
+}
+
+/** The key that names a function or class across processes; made at the first call in the process that owns it. */
+export function originOf(fn: Function): string {
+  return processCode().origins.of(fn);
+}
+
+/** The function of this key that lives in this process: the original, or a class that arrived before. */
+export function knownFunction(origin: string): Function | undefined {
+  return processCode().origins.known(origin);
+}
+
+/** Notes that a function decoded here stands for the one of this key. `instantiate` does so itself. */
+export function rememberOrigin(origin: string, fn: Function): void {
+  processCode().origins.remember(origin, fn);
 }

@@ -1,8 +1,10 @@
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { globalsNamespace, globalsUrl } from "./natives.ts";
+import type { ModuleImport } from "./process-code.ts";
 import { processCode } from "./process-code.ts";
-import { resolveImport } from "./resolve.ts";
+import { resolveImport, resolveServed } from "./resolve.ts";
 
 /** A module of ours that stands for what surrounds the code of one file: `import.meta`, `import()`, `require` … */
 const fileScopePrefix = "iono:file:";
@@ -24,13 +26,22 @@ export function requiredUrl(url: string): string {
  * @throws whatever importing one of them throws
  */
 export async function loadModules(urls: Iterable<string>): Promise<void> {
-  const { modules } = processCode();
+  const { modules, exported, importing } = processCode();
   const missing = [...new Set(urls)].filter((url) => !modules.has(url));
   await Promise.all(
     missing.map(async (url) => {
-      modules.set(url, await load(url));
+      const under: ModuleImport = { url, isOver: false };
+      const namespace = await importing.run(under, () => load(url)).finally(() => (under.isOver = true));
+      modules.set(url, namespace);
+      if (url !== globalsUrl) exported.add(url, namespace);
     }),
   );
+}
+
+/** The module that `loadModules` is importing and whose code is running now: work submitted from there is refused. */
+export function importingModule(): string | undefined {
+  const under = processCode().importing.getStore();
+  return under === undefined || under.isOver ? undefined : under.url;
 }
 
 /**
@@ -44,6 +55,7 @@ export function moduleNamespace(url: string): Record<string, unknown> {
 }
 
 async function load(url: string): Promise<Record<string, unknown>> {
+  if (url === globalsUrl) return globalsNamespace();
   if (url.startsWith(fileScopePrefix)) return fileScope(url.slice(fileScopePrefix.length));
   if (url.startsWith(requiredPrefix)) return requiredModule(url.slice(requiredPrefix.length));
   if (url.startsWith("file:") && new URL(url).pathname.endsWith(".json")) {
@@ -54,30 +66,38 @@ async function load(url: string): Promise<Record<string, unknown>> {
 
 /** What surrounds the code of a file, by the names it has there. */
 function fileScope(url: string): Record<string, unknown> {
-  const isFile = url.startsWith("file:");
-  const filename = isFile ? fileURLToPath(url) : undefined;
+  const filename = url.startsWith("file:") ? fileURLToPath(url) : undefined;
   const folder = filename === undefined ? undefined : dirname(filename);
-  const resolve = (specifier: string): string => {
-    const found = resolveImport(String(specifier), url);
+  const resolving = (resolver: typeof resolveImport) => (specifier: unknown) => {
+    const found = resolver(String(specifier), url);
     if (found !== undefined) return found;
-    throw Object.assign(new Error(`Cannot find '${specifier}' imported from ${url}`), { code: "ERR_MODULE_NOT_FOUND" });
+    throw Object.assign(new Error(`Cannot find '${String(specifier)}' imported from ${url}`), { code: "ERR_MODULE_NOT_FOUND" });
   };
+  const importing = (resolve: (specifier: unknown) => string) => async (specifier: unknown, options?: ImportCallOptions) =>
+    (await import(resolve(specifier), options)) as unknown;
+  const resolve = resolving(resolveImport);
   return {
     "import.meta": Object.assign(Object.create(null), {
-      ...(isFile ? { dirname: folder, filename } : {}),
+      ...(filename === undefined ? {} : { dirname: folder, filename }),
       main: false,
       resolve,
       url,
     }),
-    "import()": async (specifier: string, options?: ImportCallOptions) => (await import(resolve(specifier), options)) as unknown,
-    require: isFile ? createRequire(url) : undefined,
+    "import()": importing(resolve),
+    "served import()": importing(resolving(resolveServed)),
+    require: filename === undefined ? undefined : createRequire(url),
     __filename: filename,
     __dirname: folder,
   };
 }
 
 function requiredModule(url: string): Record<string, unknown> {
-  const path = url.startsWith("file:") ? fileURLToPath(url) : url;
-  const exports = createRequire(import.meta.url)(path) as Record<string, unknown>;
-  return { ...exports, "module.exports": exports };
+  const exports = createRequire(url)(fileURLToPath(url)) as Record<string, unknown>;
+  const flagged = exports.__esModule === true;
+  const wrapped = Object.assign(Object.create(null), exports, { default: exports }) as Record<string, unknown>;
+  return Object.assign(Object.create(null), exports, {
+    "module.exports": exports,
+    "interop flagged": flagged ? exports : wrapped,
+    "interop node": wrapped,
+  }) as Record<string, unknown>;
 }

@@ -22,8 +22,10 @@ export interface CodePlan {
   readonly isVolatile: boolean;
   /** Captured names that the function itself assigns. */
   readonly assigns: readonly string[];
-  /** The name it is exported under by its own module, if it stands at the top level there. */
-  readonly exportedAs: string | undefined;
+  /** True when it stands at the top level of a module that Node loaded, so that it may be one of its exports. */
+  readonly mayBeExport: boolean;
+  /** Own enumerable properties that the definition itself makes. */
+  readonly definedProperties: ReadonlySet<string>;
   readonly located: LocatedFunction;
   /** The same unit under other names, as instances are named differently. */
   readonly renamed: Map<string, CodeUnit>;
@@ -55,8 +57,15 @@ export function refusalOf(record: FunctionRecord): string | undefined {
  * Decides where each captured name of a function literal comes from.
  * @param scopes as V8 gives them for one of its closures; the same literal always has the same chain.
  */
-export function makePlan(fn: Function, located: LocatedFunction, scopes: readonly VariableScope[], entryUrl: string | undefined): CodePlan {
-  const { record, script } = located;
+export function makePlan(
+  fn: Function,
+  located: LocatedFunction,
+  scopes: readonly VariableScope[],
+  entryUrl: string | undefined,
+  path: readonly string[],
+  definedProperties: ReadonlySet<string>,
+): CodePlan {
+  const { record } = located;
   const slots: Slot[] = [];
   const assigns: string[] = [];
   const edits = new SourceEdits(located);
@@ -64,13 +73,13 @@ export function makePlan(fn: Function, located: LocatedFunction, scopes: readonl
   if (heritage !== undefined) slots.push(heritage);
   for (const free of record.free.values()) {
     if (isOwnName(free, record) || free.name === heritage?.name) continue;
-    const slot = slotOf(fn, free, scopes, located, entryUrl);
+    const slot = slotOf(fn, free, scopes, located, entryUrl, path);
     if (slot === undefined) continue;
     slots.push(slot);
     if (free.assignedInside) assigns.push(free.name);
   }
   for (const [name, exportName] of edits.replaceModuleSyntax()) {
-    slots.push({ kind: "constant", name, value: { kind: "import", url: fileScopeUrl(script?.url ?? ""), name: exportName } });
+    slots.push({ kind: "constant", name, value: { kind: "import", url: fileScopeUrl(located.scriptUrl), name: exportName } });
   }
   return {
     unit: makeUnit({
@@ -86,7 +95,8 @@ export function makePlan(fn: Function, located: LocatedFunction, scopes: readonl
     slots,
     isVolatile: slots.some((slot) => slot.kind === "variable" && slot.mayChange),
     assigns,
-    exportedAs: undefined,
+    mayBeExport: record.outer === undefined && located.script?.isLoadedByNode === true,
+    definedProperties,
     located,
     renamed: new Map(),
   };
@@ -136,6 +146,7 @@ function slotOf(
   scopes: readonly VariableScope[],
   located: LocatedFunction,
   entryUrl: string | undefined,
+  path: readonly string[],
 ): Slot | undefined {
   const { name, binding } = free;
   const scope = scopes.findIndex(({ variables }) => name in variables);
@@ -143,7 +154,7 @@ function slotOf(
   if (value !== undefined) return { kind: "constant", name, value };
   if (scope !== -1) return { kind: "variable", name, scope, mayChange: mayChange(binding) };
   if (binding === undefined) return undefined;
-  throw new CannotTravelError([], `${describeFunction(fn)} uses \`${name}\` where V8 does not keep it (a computed key, say): use it inside a method too`);
+  throw new CannotTravelError(path, `${describeFunction(fn)} uses \`${name}\` where V8 does not keep it (a computed key, say): use it inside a method too`);
 }
 
 /** A class takes its superclass along from its own prototype chain, whatever expression named it. */

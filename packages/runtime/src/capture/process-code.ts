@@ -1,9 +1,14 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { randomUUID } from "node:crypto";
 import type { CodeUnit, FunctionImage, ImportedBinding } from "../values/seam.ts";
 import type { InstanceFactory } from "./compile.ts";
 import type { CodePlan } from "./plan.ts";
 import { ScopeReader } from "./scopes.ts";
 import { ScriptTable } from "./scripts.ts";
+import { ExportTable } from "./exports.ts";
+import type { EntryGuard } from "./resolve-hook.ts";
+import { Natives } from "./natives.ts";
+import { Origins } from "./origins.ts";
 import type { LexicalAnalysis } from "./free-names.ts";
 
 /** What a decoded function was made from, so that it can travel on. */
@@ -13,11 +18,17 @@ export interface DecodedFrom {
   readonly origin: string | undefined;
 }
 
+/** One import by `loadModules`, while its module is evaluated. */
+export interface ModuleImport {
+  readonly url: string;
+  isOver: boolean;
+}
+
 export interface AnalyzedScript {
   readonly analysis: LexicalAnalysis;
   readonly text: string;
   readonly url: string;
-  readonly isFileText: boolean;
+  readonly isLoadedByNode: boolean;
   readonly lineStarts: readonly number[];
 }
 
@@ -26,7 +37,8 @@ export interface AnalyzedScript {
  * One a process, on `globalThis`, so that two copies of this package agree on which function is whose.
  */
 export class ProcessCode {
-  readonly processKey = randomUUID().slice(0, 18);
+  readonly origins = new Origins(randomUUID().slice(0, 18));
+  readonly natives = new Natives();
   readonly scripts = new ScriptTable();
   /** Analyses of whole scripts, by V8's script id; undefined = cannot be analysed as a whole. */
   readonly analyzed = new Map<string, AnalyzedScript | undefined>();
@@ -34,10 +46,20 @@ export class ProcessCode {
   readonly plans = new Map<string, CodePlan>();
   /** Images that never change, by function. */
   readonly images = new WeakMap<Function, FunctionImage | ImportedBinding>();
+  /** In a worker: what stands for the program's entry. */
+  entryGuard: EntryGuard | undefined;
+  readonly importing = new AsyncLocalStorage<ModuleImport>();
   readonly decoded = new WeakMap<Function, DecodedFrom>();
   /** Units that arrived here, by id. */
   readonly units = new Map<string, CodeUnit>();
   readonly factories = new Map<string, InstanceFactory>();
+  /** Functions and objects that are exports of modules of this process. */
+  readonly exported = new ExportTable();
+  /** Units whose warnings have been given. */
+  readonly warned = new Set<string>();
+  readonly volatile = new WeakMap<Function, boolean>();
+  readonly withPrivateFields = new WeakMap<Function, boolean>();
+  /** Namespaces that `loadModules` has imported. */
   readonly modules = new Map<string, Record<string, unknown>>();
   #reader: ScopeReader | undefined;
 

@@ -25,6 +25,20 @@ export function resolveRequire(specifier: string, parentUrl: string): string | u
   }
 }
 
+/**
+ * Resolves a specifier as vite's server writes it: relative to the project's root (`/src/a.ts`, `/node_modules/…`), or
+ * `/@fs/` and an absolute path.
+ */
+export function resolveServed(specifier: string, parentUrl: string): string | undefined {
+  const bare = specifier.replace(/^\/@id\/(?:__x00__)?/, "").replace(/^\/@fs\//, "/");
+  if (!bare.startsWith("/")) return resolveImport(bare, parentUrl);
+  for (const path of [join(process.cwd(), bare), bare]) {
+    const found = resolveFile(pathToFileURL(path.replace(/[?#].*$/, "")));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 const sourceExtensions: Readonly<Record<string, readonly string[]>> = {
   ".js": [".ts", ".tsx"],
   ".mjs": [".mts"],

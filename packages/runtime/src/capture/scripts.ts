@@ -3,14 +3,15 @@ import { readFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { getCallSites } from "node:util";
+import { quietly } from "./quietly.ts";
 import { postSync } from "./scopes.ts";
 
 /** A script that V8 runs in this process. */
 export interface RunningScript {
   /** `file:` URL without query, `node:` name, or what V8 calls it (`[eval1]`, `evalmachine.<anonymous>`, "" for `new Function`). */
   readonly url: string;
-  /** True when the loader gave V8 the file as it is, or with its types stripped in place. */
-  readonly isFileText: boolean;
+  /** True when Node loaded the file under its own name as it is, or with its types stripped in place. */
+  readonly isLoadedByNode: boolean;
   /** True when V8 was probably given a module; parsing decides. */
   readonly isModule: boolean;
   /** The text that V8 runs. */
@@ -50,11 +51,11 @@ export class ScriptTable {
     const isModule = name.startsWith("file:");
     if (url.startsWith("file:")) {
       const text = readStripped(url);
-      if (text !== undefined && text.includes(source)) return { url, isFileText: true, isModule, text };
+      if (text !== undefined && text.includes(source)) return { url, isLoadedByNode: !/[?#]/.test(name), isModule, text };
     }
     const text = runningText(scriptId);
     if (text === undefined || text.length > maxScriptCharacters) return undefined;
-    return { url, isFileText: false, isModule, text };
+    return { url, isLoadedByNode: false, isModule, text };
   }
 
   #askCoverage(): void {
@@ -92,20 +93,9 @@ export function readStripped(url: string): string | undefined {
   if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
   if (!/\.[cm]?ts$/.test(path)) return text;
   try {
-    return withoutWarning(() => stripTypeScriptTypes(text, { mode: "strip" }));
+    return quietly(() => stripTypeScriptTypes(text, { mode: "strip" }));
   } catch {
     return undefined; // enums, decorators: a loader must have compiled it
-  }
-}
-
-/** `stripTypeScriptTypes` says "experimental" once; the user did not ask for it, and Node runs their file the same way. */
-function withoutWarning<T>(action: () => T): T {
-  const { emitWarning } = process;
-  process.emitWarning = () => {};
-  try {
-    return action();
-  } finally {
-    process.emitWarning = emitWarning;
   }
 }
 

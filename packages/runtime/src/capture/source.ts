@@ -13,6 +13,8 @@ export interface LocatedFunction {
   readonly text: string;
   /** Undefined when the function was analysed alone. */
   readonly script: AnalyzedScript | undefined;
+  /** URL of the script that holds it. */
+  readonly scriptUrl: string;
   /** Where the source starts, for stacks and breakpoints. */
   readonly url: string;
   readonly line: number;
@@ -34,10 +36,11 @@ export function locate(fn: Function, place: FunctionScopes, code: ProcessCode, p
     const record = start === -1 ? undefined : script.analysis.functions.get(start);
     if (record !== undefined && record.end === start + source.length && record.end > near) {
       const line = lineOf(script.lineStarts, start);
-      return { record, text: script.text, script, url: script.url, line, column: start - (script.lineStarts[line] ?? 0) };
+      return { record, text: script.text, script, scriptUrl: script.url, url: script.url, line, column: start - (script.lineStarts[line] ?? 0) };
     }
   }
-  return { ...locateAlone(fn, source, path), script, url: code.scripts.url(place.scriptId), line: place.line, column: place.column };
+  const url = code.scripts.url(place.scriptId);
+  return { ...locateAlone(fn, source, path), script: undefined, scriptUrl: url, url, line: place.line, column: place.column };
 }
 
 function analyzedScript(scriptId: string, source: string, code: ProcessCode): AnalyzedScript | undefined {
