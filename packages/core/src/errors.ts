@@ -55,6 +55,7 @@ export const errorTable = {
   PendingCallsLimit: { retryable: true, remedy: "Wait for some calls to finish, or raise maxPendingCalls." },
   QueueEmpty: { retryable: true, remedy: "Wait for an item, or give a longer timeout." },
   QueueFull: { retryable: true, remedy: "Wait for room, or give a longer timeout." },
+  QueueShutDown: { retryable: false, remedy: "The queue was shut down; make a new one." },
   RuntimeEnvFailed: { retryable: false, remedy: "Read the tool's output in the message." },
   ShutDown: { retryable: false, remedy: "The runtime was shut down; call init() again." },
   SubmittedWhileImporting: {
@@ -97,7 +98,7 @@ export interface RemoteOrigin {
 /** An error of the system itself. `code` is one of `errorTable`. */
 export class IonoError extends Error {
   readonly code: ErrorCode;
-  remote?: RemoteOrigin;
+  declare remote?: RemoteOrigin;
 
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options);
@@ -126,7 +127,8 @@ export class CannotTravelError extends IonoError {
 
 /** True for an error that came from a task or actor, or from the system on its behalf. */
 export function isTaskError(error: unknown): error is Error & { remote: RemoteOrigin } {
-  return error instanceof Error && typeof (error as { remote?: unknown }).remote === "object";
+  if (!(error instanceof Error) || !("remote" in error)) return false;
+  return typeof error.remote === "object" && error.remote !== null;
 }
 
 const shownChars = 80;

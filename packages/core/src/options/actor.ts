@@ -178,10 +178,7 @@ function refuseLater(given: Partial<ActorOptions & { exactlyOnce: unknown }>): v
 
 function readMaxPendingCalls(value: number | undefined, field: string): number {
   if (value === undefined || value === -1) return -1;
-  return value >= 1 ? read.readInteger(value, field, 1) : fail(field, value);
-}
-
-function fail(field: string, value: unknown): never {
+  if (Number.isSafeInteger(value) && value >= 1) return value;
   throw badOption(field, value, "a whole number ≥ 1, or -1 for no limit");
 }
 
