@@ -9,8 +9,13 @@ const shared = {
   splitting: false,
 } as const;
 
-/** The processes that get spawned; each is one file, so that starting one reads one file. */
-const spawned = { "worker/bin": "src/worker/bin.ts", "agent/bin": "src/agent/bin.ts" };
+/** Processes that get spawned, and threads: each is one file, so that starting one reads one file. */
+const spawned = {
+  "worker/bin": "src/worker/bin.ts",
+  "agent/bin": "src/agent/bin.ts",
+  // The agent starts it by its name beside its own file.
+  "agent/spill-worker": "src/objects/spill-worker.ts",
+};
 
 export default defineConfig(
   [

@@ -7,5 +7,8 @@ export {
   sharedMemoryFiles,
 } from "./leaks.ts";
 export type { LeakedProcess, Leaks, LeakSearch } from "./leaks.ts";
-export { runProgram, sourceNodeArgs } from "./programs.ts";
-export type { ProgramOptions, ProgramResult } from "./programs.ts";
+export { installedSizes, installNode, npmInstall, packagesWithInstallScripts, packPackages } from "./pack.ts";
+export { linkedFolder, runProgram, sourceNodeArgs, workspaceRoot } from "./programs.ts";
+export type { LinkedFolder, ProgramOptions, ProgramResult } from "./programs.ts";
+export { matchesPromise, snippetsOf } from "./snippets.ts";
+export type { Snippet } from "./snippets.ts";

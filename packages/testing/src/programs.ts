@@ -1,5 +1,11 @@
 /** Runs programs the way users do: a file, a new Node process, what it prints. */
 import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** The root folder of this repository. */
+export const workspaceRoot = join(import.meta.dirname, "../../..");
 
 /** `packages/<name>` resolve to their source in a process started with these. */
 export const sourceNodeArgs: readonly string[] = ["--conditions=iono-source"];
@@ -64,4 +70,16 @@ export function runProgram(options: ProgramOptions): Promise<ProgramResult> {
       resolve({ stdout, stderr, exitCode, signal });
     });
   });
+}
+
+export interface LinkedFolder {
+  readonly path: string;
+  [Symbol.dispose](): void;
+}
+
+/** A temporary folder whose programs find the workspace's packages: `using folder = linkedFolder()`. */
+export function linkedFolder(): LinkedFolder {
+  const path = mkdtempSync(join(tmpdir(), "program-"));
+  symlinkSync(join(workspaceRoot, "node_modules"), join(path, "node_modules"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
