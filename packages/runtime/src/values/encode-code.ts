@@ -1,0 +1,320 @@
+import { types } from "node:util";
+import { writeIntrinsic, writeProxy, writeReference } from "./encode-objects.ts";
+import type { Encoder } from "./encode.ts";
+import { isNativeFunction } from "./intrinsics.ts";
+import { MapPlace, Place } from "./path.ts";
+import type { RegisteredType } from "./registry.ts";
+import { travelsByReference, type CodeUnit, type FunctionImage, type ImportedBinding } from "./seam.ts";
+import {
+  DEFER_DEPTH,
+  PATCH_BINDING,
+  PATCH_MAP_VALUE,
+  PATCH_PROPERTY,
+  TAG_CODE,
+  TAG_CODE_AGAIN,
+  TAG_CODE_KNOWN,
+  TAG_FORCE,
+  TAG_IMPORT,
+  TAG_IMPORT_BINDING,
+  TAG_LATER,
+  TAG_PROTOTYPE_OF,
+  TAG_REGISTERED,
+  TAG_REGISTERED_AGAIN,
+} from "./tags.ts";
+
+/** Kinds of code units by number. Append only: the position is on the wire. */
+export const unitKinds = ["function", "method", "class"] as const;
+
+/** A free name of a function. */
+class BindingPlace extends Place {
+  readonly number: number;
+  constructor(name: string, number: number) {
+    super(name);
+    this.number = number;
+  }
+}
+
+/** A slot that gets its class when that class is complete. */
+interface Patch {
+  readonly owner: number;
+  readonly place: unknown;
+  readonly index: number;
+}
+
+/** A class or method whose bindings are being written. */
+interface Opening {
+  readonly unit: CodeUnit;
+  /** The receiver has been told to finish it early. */
+  forced: boolean;
+}
+
+/** Functions, imports and registered types of one value. */
+export class CodeTable {
+  /** URLs that the value imports, each once. */
+  readonly modules: string[] = [];
+  readonly opening = new Map<object, Opening>();
+  readonly patches: Patch[] = [];
+  /** Instances of registered types whose data is being written. */
+  readonly unpacking = new Set<object>();
+  private readonly units = new Map<string, number>();
+  private readonly registered = new Map<RegisteredType, number>();
+
+  moduleNumber(encoder: Encoder, url: string): number {
+    const known = this.modules.indexOf(url);
+    if (known >= 0) return known;
+    if (!encoder.writer.modules.includes(url)) encoder.writer.modules.push(url);
+    return this.modules.push(url) - 1;
+  }
+
+  /** @returns the unit's number, or −1 after giving it the next. */
+  unitNumber(id: string): number {
+    const known = this.units.get(id);
+    if (known !== undefined) return known;
+    this.units.set(id, this.units.size);
+    return -1;
+  }
+
+  /** @returns the type's number, or −1 after giving it the next. */
+  typeNumber(type: RegisteredType): number {
+    const known = this.registered.get(type);
+    if (known !== undefined) return known;
+    this.registered.set(type, this.registered.size);
+    return -1;
+  }
+}
+
+/** Writes a function or class, with what it captured. */
+export function writeFunction(encoder: Encoder, fn: Function): void {
+  const before = encoder.remember(fn);
+  if (before >= 0) return writeFunctionAgain(encoder, fn, before);
+  const index = encoder.latestIndex();
+  if (types.isProxy(fn)) return writeProxy(encoder, fn);
+  if (travelsByReference in fn) return writeReference(encoder, fn);
+  if (isNativeFunction(fn)) {
+    const name = encoder.intrinsics.names.get(fn);
+    if (name !== undefined) return writeIntrinsic(encoder, name);
+  }
+  const image = encoder.host.image(fn, encoder.here());
+  if (image.kind === "import") return writeImport(encoder, TAG_IMPORT, image);
+  writeImage(encoder, fn, index, image);
+}
+
+function writeImport(encoder: Encoder, tag: number, binding: ImportedBinding): void {
+  const code = (encoder.code ??= new CodeTable());
+  encoder.writer.byte(tag);
+  encoder.writer.count(code.moduleNumber(encoder, binding.url));
+  encoder.writer.string(binding.name);
+}
+
+/** A function met again; one that is still being built needs care. */
+function writeFunctionAgain(encoder: Encoder, fn: Function, index: number): void {
+  const opening = encoder.code?.opening.get(fn);
+  if (opening === undefined || opening.forced) return encoder.again(fn, index);
+  const depth = encoder.depth;
+  const patch: Patch = { owner: encoder.owners[depth], place: encoder.steps[depth], index };
+  if (mayComeLater(encoder, opening, patch.place)) {
+    encoder.code?.patches.push(patch);
+    encoder.writer.byte(TAG_LATER);
+    return;
+  }
+  opening.forced = true;
+  encoder.writer.byte(TAG_FORCE);
+  encoder.writer.count(index);
+}
+
+/**
+ * Two classes that name each other: one is complete first. That is the one further up in the same
+ * file, as it was when they were defined; and a superclass always. Otherwise the one that was met
+ * later is, and gets the other through a patch.
+ */
+function mayComeLater(encoder: Encoder, opening: Opening, place: unknown): boolean {
+  if (opening.unit.kind !== "class") return false;
+  if (typeof place === "string" || typeof place === "symbol" || typeof place === "number") return true;
+  if (place instanceof MapPlace) return place.part === "value";
+  if (!(place instanceof BindingPlace)) return false;
+  const inner = [...(encoder.code?.opening.entries() ?? [])].pop();
+  if (inner === undefined || inner[1] === opening) return true;
+  if (isSuperclass(encoder, opening, inner[0])) return false;
+  const unit = inner[1].unit;
+  return unit.url !== opening.unit.url || !standsBefore(opening.unit, unit);
+}
+
+function isSuperclass(encoder: Encoder, opening: Opening, fn: object): boolean {
+  const parent: unknown = Object.getPrototypeOf(fn);
+  return typeof parent === "function" && encoder.code?.opening.get(parent) === opening;
+}
+
+function standsBefore(a: CodeUnit, b: CodeUnit): boolean {
+  return a.line < b.line || (a.line === b.line && a.column < b.column);
+}
+
+function writeImage(encoder: Encoder, fn: Function, index: number, image: FunctionImage): void {
+  const unit = image.unit;
+  const code = (encoder.code ??= new CodeTable());
+  if (image.bindings.length !== unit.names.length) {
+    encoder.refuse(`the code of ${unit.url} has ${unit.names.length} free names, but ${image.bindings.length} values for them`);
+  }
+  const known = code.unitNumber(unit.id);
+  const tag = known >= 0 ? TAG_CODE_AGAIN : encoder.host.knows(unit) ? TAG_CODE_KNOWN : TAG_CODE;
+  const header = (): void => {
+    if (tag === TAG_CODE_AGAIN) encoder.writer.count(known);
+    else if (tag === TAG_CODE_KNOWN) encoder.writer.string(unit.id);
+    else writeUnit(encoder, unit);
+  };
+  if (unit.kind !== "function") {
+    encoder.writer.byte(tag);
+    header();
+    return writeBuilt(encoder, code, fn, index, image);
+  }
+  const contents = (): void => {
+    writeBindings(encoder, fn, index, image);
+    writeFunctionProperties(encoder, fn, index, image);
+  };
+  if (encoder.depth >= DEFER_DEPTH) return encoder.defer(tag, index, contents, header);
+  encoder.writer.byte(tag);
+  header();
+  contents();
+}
+
+function writeUnit(encoder: Encoder, unit: CodeUnit): void {
+  const writer = encoder.writer;
+  writer.string(unit.id);
+  writer.string(unit.url);
+  writer.count(unit.line);
+  writer.count(unit.column);
+  writer.byte(unitKinds.indexOf(unit.kind));
+  writer.string(unit.source);
+  writer.count(unit.names.length);
+  for (const name of unit.names) writer.string(name);
+}
+
+/** A class or method: it exists only once what its definition uses is there. */
+function writeBuilt(encoder: Encoder, code: CodeTable, fn: Function, index: number, image: FunctionImage): void {
+  const waiting = encoder.deferredCount();
+  code.opening.set(fn, { unit: image.unit, forced: false });
+  writeBindings(encoder, fn, index, image);
+  encoder.writeDeferred(waiting);
+  encoder.writer.byte(0);
+  code.opening.delete(fn);
+  if (code.opening.size === 0) writePatches(encoder, code);
+  writeFunctionProperties(encoder, fn, index, image);
+}
+
+function writePatches(encoder: Encoder, code: CodeTable): void {
+  const writer = encoder.writer;
+  writer.count(code.patches.length);
+  for (const { owner, place, index } of code.patches) {
+    if (place instanceof BindingPlace) {
+      writer.byte(PATCH_BINDING);
+      writer.count(owner);
+      writer.count(place.number);
+    } else if (place instanceof MapPlace) {
+      writer.byte(PATCH_MAP_VALUE);
+      writer.count(owner);
+      writer.count(place.entry);
+    } else {
+      writer.byte(PATCH_PROPERTY);
+      writer.count(owner);
+      encoder.write(place);
+    }
+    writer.count(index);
+  }
+  code.patches.length = 0;
+}
+
+function writeBindings(encoder: Encoder, fn: Function, index: number, image: FunctionImage): void {
+  const writer = encoder.writer;
+  const depth = encoder.enter(index);
+  for (const number of bindingOrder(fn, image)) {
+    const value = image.bindings[number];
+    encoder.steps[depth] = new BindingPlace(image.unit.names[number], number);
+    writer.count(number);
+    if (isImportedBinding(value)) writeImport(encoder, TAG_IMPORT_BINDING, value);
+    else encoder.write(value);
+  }
+  encoder.depth = depth - 1;
+}
+
+/** The superclass first: without it the class cannot be built, whoever asks for it early. */
+function bindingOrder(fn: Function, image: FunctionImage): number[] {
+  const numbers = image.bindings.map((_, number) => number);
+  if (image.unit.kind !== "class") return numbers;
+  const parent: unknown = Object.getPrototypeOf(fn);
+  const rank = (number: number): number => {
+    const value = image.bindings[number];
+    if (value === parent) return 0;
+    return typeof value === "function" && isDerived(value, fn) ? 2 : 1;
+  };
+  return numbers.sort((a, b) => rank(a) - rank(b) || a - b);
+}
+
+function isDerived(fn: Function, ancestor: Function): boolean {
+  for (let at: unknown = Object.getPrototypeOf(fn); typeof at === "function"; at = Object.getPrototypeOf(at)) {
+    if (at === ancestor) return true;
+  }
+  return false;
+}
+
+function isImportedBinding(value: unknown): value is ImportedBinding {
+  if (typeof value !== "object" || value === null) return false;
+  const binding = value as Partial<ImportedBinding>;
+  return binding.kind === "import" && typeof binding.url === "string" && typeof binding.name === "string";
+}
+
+/** Own properties, and for a constructor function what was put on its prototype. */
+function writeFunctionProperties(encoder: Encoder, fn: Function, index: number, image: FunctionImage): void {
+  const properties = image.properties ?? {};
+  encoder.properties(properties, Object.keys(properties), index);
+  if (image.unit.kind !== "function") return;
+  const prototype: unknown = Object.getOwnPropertyDescriptor(fn, "prototype")?.value;
+  const extended = typeof prototype === "object" && prototype !== null && isExtended(prototype);
+  encoder.writer.byte(extended ? 1 : 0);
+  if (!extended) return;
+  encoder.inPlace(index, new Place("prototype"), () => {
+    encoder.write(Object.getPrototypeOf(prototype));
+    encoder.properties(prototype, Reflect.ownKeys(prototype).filter((key) => key !== "constructor"), index);
+  });
+}
+
+/** True for the prototype of a constructor function that has more than it was born with. Generators have an empty one. */
+function isExtended(prototype: object): boolean {
+  const keys = Reflect.ownKeys(prototype);
+  if (keys.length === 0) return false;
+  return keys.length > 1 || keys[0] !== "constructor" || Object.getPrototypeOf(prototype) !== Object.prototype;
+}
+
+/** Writes the prototype object of a class as "the prototype of" it. */
+export function writePrototypeOf(encoder: Encoder, owner: Function): void {
+  encoder.writer.byte(TAG_PROTOTYPE_OF);
+  encoder.inPlace(encoder.latestIndex(), new Place("(class)"), () => encoder.write(owner));
+}
+
+/** Writes an instance as its type's data; the type itself travels with the first of them. */
+export function writeInstanceOfRegisteredType(encoder: Encoder, value: object, type: RegisteredType): void {
+  const code = (encoder.code ??= new CodeTable());
+  const writer = encoder.writer;
+  const index = encoder.latestIndex();
+  const known = code.typeNumber(type);
+  if (known >= 0) {
+    writer.byte(TAG_REGISTERED_AGAIN);
+    writer.count(known);
+  } else {
+    writer.byte(TAG_REGISTERED);
+    writer.string(type.name ?? "");
+    encoder.inPlace(index, new Place("(class)"), () => encoder.write(type.class));
+    encoder.inPlace(index, new Place("(encode)"), () => encoder.write(type.encode));
+    encoder.inPlace(index, new Place("(decode)"), () => encoder.write(type.decode));
+  }
+  let data: unknown;
+  try {
+    data = type.encode(value);
+  } catch (cause) {
+    encoder.refuse(`encode() of the registered type ${type.class.name} threw ${String(cause)}`, { cause });
+  }
+  const waiting = encoder.deferredCount();
+  code.unpacking.add(value);
+  encoder.inPlace(index, new Place("(encoded)"), () => encoder.write(data));
+  encoder.writeDeferred(waiting);
+  writer.byte(0);
+  code.unpacking.delete(value);
+}

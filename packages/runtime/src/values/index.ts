@@ -1,0 +1,18 @@
+export { ValueWriter } from "./writer.ts";
+export { ValueReader } from "./reader.ts";
+export { encode, writeValue } from "./encode.ts";
+export { decode, readValue } from "./decode.ts";
+export { requiredModules } from "./decode-buffers.ts";
+export { registerType } from "./registry.ts";
+export type { TypeCodec } from "./registry.ts";
+export { rejectingDecodeHost, rejectingEncodeHost } from "./hosts.ts";
+export { travelsByReference } from "./seam.ts";
+export type {
+  CodeUnit,
+  DecodeHost,
+  EncodeHost,
+  Encoded,
+  FunctionImage,
+  ImportedBinding,
+  PendingFunction,
+} from "./seam.ts";
