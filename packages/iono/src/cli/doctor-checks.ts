@@ -1,6 +1,6 @@
 /** Judges what `doctor-facts.ts` read: what is fine, what will hurt, and what to do about it. */
+import { formatSize } from "@iono/core";
 import type { Facts } from "./doctor-facts.ts";
-import { formatBytes } from "./format.ts";
 
 export interface Check {
   readonly name: string;
@@ -86,8 +86,8 @@ function cpuCheck({ cpus: { usable, quota } }: Facts): Check {
 
 function memoryCheck({ memory: { totalBytes, limitBytes, availableBytes } }: Facts): Check {
   const name = "Memory";
-  const limit = limitBytes === undefined ? "" : `, limited to ${formatBytes(limitBytes)} by the cgroup`;
-  const found = `${formatBytes(totalBytes)}${limit}, ${formatBytes(availableBytes)} available`;
+  const limit = limitBytes === undefined ? "" : `, limited to ${formatSize(limitBytes)} by the cgroup`;
+  const found = `${formatSize(totalBytes)}${limit}, ${formatSize(availableBytes)} available`;
   if (availableBytes < gibibyte) {
     const advice = "Free memory or raise the limit, or lower objectStore in init().";
     return { name, state: "warn", found, advice };
@@ -139,7 +139,7 @@ function nativeCheck({ koffi, platform, arch }: Facts): Check {
 
 function segmentsCheck({ memfd, sharedMemory }: Facts): Check {
   const name = "Shared memory";
-  const shm = sharedMemory ? `/dev/shm has ${formatBytes(sharedMemory.freeBytes)} free` : "no /dev/shm";
+  const shm = sharedMemory ? `/dev/shm has ${formatSize(sharedMemory.freeBytes)} free` : "no /dev/shm";
   if (memfd.error === undefined) return { name, state: "ok", found: `memfd works; ${shm} (not needed)` };
   const found = `memfd: ${memfd.error}; ${shm}`;
   if (sharedMemory && sharedMemory.freeBytes >= gibibyte) {
@@ -162,9 +162,9 @@ function temporaryCheck({ temporary: { path, freeBytes, error } }: Facts): Check
       advice: "Set TMPDIR to a directory you can write.",
     };
   }
-  const found = `${path}, ${formatBytes(freeBytes)} free`;
-  // A Unix socket's path has 107 bytes, and ours adds up to 50 to the directory.
-  if (Buffer.byteLength(path) > 57) {
+  const found = `${path}, ${formatSize(freeBytes)} free`;
+  // A Unix socket's path has 107 bytes, and ours adds up to 20 to the directory.
+  if (Buffer.byteLength(path) > 87) {
     return { name, state: "bad", found, advice: "Set TMPDIR to a shorter path: sockets are made there." };
   }
   if (freeBytes < gibibyte) {

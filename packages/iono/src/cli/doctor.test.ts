@@ -60,7 +60,7 @@ describe("what the checks say", () => {
     ],
     [{ memfd: { error: "refused" }, sharedMemory: undefined }, "bad", /seccomp/],
     [{ temporary: { ...healthy.temporary, error: "EACCES" } }, "bad", /TMPDIR/],
-    [{ temporary: { ...healthy.temporary, path: `/${"x".repeat(80)}` } }, "bad", /shorter/],
+    [{ temporary: { ...healthy.temporary, path: `/${"x".repeat(90)}` } }, "bad", /shorter/],
     [{ temporary: { ...healthy.temporary, freeBytes: 1000 } }, "warn", /spillDir/],
   ])("%j", (change, state, advice) => {
     const rows = troubles(change);

@@ -3,13 +3,28 @@
 /** Amount by resource; memory in bytes. */
 export type Amounts = Readonly<Record<string, number>>;
 
+export interface WorkerStatus {
+  readonly pid: number;
+  /** What it is doing: `idle`, `leased`, `actor` … */
+  readonly state: string;
+  /** True while its task waits for others, and its CPU is lent. */
+  readonly blocked: boolean;
+}
+
+export interface ActorStatus {
+  readonly className: string;
+  /** "" when it has none. */
+  readonly name: string;
+  readonly state: string;
+}
+
 export interface NodeStatus {
   readonly id: string;
   readonly resources: { readonly total: Amounts; readonly available: Amounts };
-  readonly workers: number;
-  readonly actors: number;
-  /** What waits for resources, by the shape it asks for. */
-  readonly demand: readonly { readonly shape: Amounts; readonly count: number }[];
+  readonly workers: readonly WorkerStatus[];
+  readonly actors: readonly ActorStatus[];
+  /** What waits for resources, by the shape it asks for: `"CPU=1,GPU=0.5"`. */
+  readonly demand: readonly { readonly shape: string; readonly count: number }[];
 }
 
 export interface ProgramStatus {
@@ -53,6 +68,11 @@ const amount: Reader<number> = (value, path) => {
   throw new StatusReplyError(path, value, "a number");
 };
 
+const flag: Reader<boolean> = (value, path) => {
+  if (typeof value === "boolean") return value;
+  throw new StatusReplyError(path, value, "true or false");
+};
+
 const text: Reader<string> = (value, path) => {
   if (typeof value === "string") return value;
   throw new StatusReplyError(path, value, "a string");
@@ -80,6 +100,29 @@ const listOf =
 
 const amounts = recordOf(amount);
 
+const worker: Reader<WorkerStatus> = (value, path) => {
+  const fields = record(value, path);
+  return {
+    pid: count(fields["pid"], `${path}.pid`),
+    state: text(fields["state"], `${path}.state`),
+    blocked: flag(fields["blocked"], `${path}.blocked`),
+  };
+};
+
+const actor: Reader<ActorStatus> = (value, path) => {
+  const fields = record(value, path);
+  return {
+    className: text(fields["className"], `${path}.className`),
+    name: text(fields["name"], `${path}.name`),
+    state: text(fields["state"], `${path}.state`),
+  };
+};
+
+const demand: Reader<NodeStatus["demand"][number]> = (value, path) => {
+  const fields = record(value, path);
+  return { shape: text(fields["shape"], `${path}.shape`), count: count(fields["count"], `${path}.count`) };
+};
+
 const node: Reader<NodeStatus> = (value, path) => {
   const fields = record(value, path);
   const resources = record(fields["resources"], `${path}.resources`);
@@ -89,12 +132,9 @@ const node: Reader<NodeStatus> = (value, path) => {
       total: amounts(resources["total"], `${path}.resources.total`),
       available: amounts(resources["available"], `${path}.resources.available`),
     },
-    workers: count(fields["workers"], `${path}.workers`),
-    actors: count(fields["actors"], `${path}.actors`),
-    demand: listOf((entry, at) => {
-      const wanted = record(entry, at);
-      return { shape: amounts(wanted["shape"], `${at}.shape`), count: count(wanted["count"], `${at}.count`) };
-    })(fields["demand"], `${path}.demand`),
+    workers: listOf(worker)(fields["workers"], `${path}.workers`),
+    actors: listOf(actor)(fields["actors"], `${path}.actors`),
+    demand: listOf(demand)(fields["demand"], `${path}.demand`),
   };
 };
 
@@ -110,6 +150,8 @@ export function parseStatusReply(line: string): ProgramStatus {
     throw new StatusReplyError("reply", line.slice(0, 80), "one line of JSON");
   }
   const fields = record(value, "reply");
+  // An agent that does not know the request says so, and what it knows.
+  if (fields["error"] !== undefined) throw new StatusReplyError("reply.error", fields["error"], "no error");
   const store = record(fields["store"], "reply.store");
   return {
     pid: count(fields["pid"], "reply.pid"),
@@ -120,6 +162,7 @@ export function parseStatusReply(line: string): ProgramStatus {
     store: {
       capacityBytes: count(store["capacityBytes"], "reply.store.capacityBytes"),
       usedBytes: count(store["usedBytes"], "reply.store.usedBytes"),
+      diskBytes: count(store["diskBytes"], "reply.store.diskBytes"),
       spilledBytes: count(store["spilledBytes"], "reply.store.spilledBytes"),
     },
     versions: recordOf(text)(fields["versions"], "reply.versions"),

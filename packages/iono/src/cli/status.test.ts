@@ -23,12 +23,18 @@ const reply: ProgramStatus = {
     {
       id: "local",
       resources: { total: { CPU: 2, memory: 2 ** 32 }, available: { CPU: 0.5, memory: 2 ** 31 } },
-      workers: 2,
-      actors: 1,
-      demand: [{ shape: { CPU: 1, gpu_a: 0.25 }, count: 12 }],
+      workers: [
+        { pid: 4244, state: "leased", blocked: false },
+        { pid: 4245, state: "leased", blocked: true },
+      ],
+      actors: [{ className: "Counter", name: "hits", state: "alive" }],
+      demand: [
+        { shape: "CPU=1,gpu_a=0.25,memory=1073741824", count: 12 },
+        { shape: "", count: 1 },
+      ],
     },
   ],
-  store: { capacityBytes: 2 ** 30, usedBytes: 3 * 2 ** 20, spilledBytes: 2 ** 20 },
+  store: { capacityBytes: 2 ** 30, usedBytes: 3 * 2 ** 20, diskBytes: 2 ** 20, spilledBytes: 2 ** 21 },
   versions: { iono: "0.1.0" },
 };
 
@@ -110,7 +116,10 @@ describe("the reply is read strictly", () => {
     ["reply.program", { program: undefined }],
     ["reply.startedAtMs", { startedAtMs: null }],
     ["reply.nodes", { nodes: {} }],
-    ["reply.nodes[0].workers", withNode({ workers: 1.5 })],
+    ["reply.nodes[0].workers", withNode({ workers: 1 })],
+    ["reply.nodes[0].workers[0].blocked", withNode({ workers: [{ ...node.workers[0], blocked: 0 }] })],
+    ["reply.nodes[0].actors[0].name", withNode({ actors: [{ className: "Counter", state: "alive" }] })],
+    ["reply.error", { error: "unknown request" }],
     [
       "reply.nodes[0].resources.total.CPU",
       withNode({ resources: { ...node.resources, total: { CPU: "2" } } }),
@@ -146,7 +155,7 @@ describe("finding agents", () => {
     expect((JSON.parse(json.stdout) as { programs: unknown }).programs).toContainEqual(reply);
 
     const text = await runProgram({ file: join(import.meta.dirname, "main.ts"), argv: ["status"] });
-    expect(text.stdout).toContain("12 × { CPU: 1, gpu_a: 0.25 }");
+    expect(text.stdout).toContain("12 × CPU 1, gpu_a 0.25, memory 1GiB");
   });
 
   test.runIf(process.platform === "linux")(
@@ -164,9 +173,12 @@ test("the table for people", () => {
   const text = formatStatus({ programs: [reply], silent: [] }, reply.startedAtMs + 192_000);
   expect(text).toMatchInlineSnapshot(`
     "node demo.ts (pid 4242, running for 3m 12s)
-      node      local: CPU 1.5 of 2 in use, memory 2.0 GiB of 4.0 GiB in use, 2 workers, 1 actor
-      waiting   12 × { CPU: 1, gpu_a: 0.25 }
-      objects   3.0 MiB of 1.0 GiB in use, 1.0 MiB spilled to disk
+      node      local: 2 workers (1 leased, 1 waiting)
+      in use    CPU 1.5 of 2, memory 2GiB of 4GiB
+      actor     Counter "hits", alive
+      waiting   12 × CPU 1, gpu_a 0.25, memory 1GiB
+      waiting   1 × nothing but a worker
+      objects   3MiB of 1GiB, 1MiB on disk
       versions  iono 0.1.0"
   `);
   expect(formatStatus({ programs: [], silent: [] }, 0)).toBe(

@@ -1,9 +1,10 @@
 /** `iono status`: this user's running programs, with their resources and what waits for them. */
+import { formatDuration, formatSize, parseShapeKey, resourceAmounts } from "@iono/core";
 import type { CommandModule } from "yargs";
 import { findAgents } from "./agents.ts";
 import { requestStatus } from "./control-client.ts";
-import { formatAmount, formatBytes, formatDuration, formatTable } from "./format.ts";
-import type { Amounts, NodeStatus, ProgramStatus } from "./status-reply.ts";
+import { formatAmount, formatTable, plural } from "./format.ts";
+import type { NodeStatus, ProgramStatus } from "./status-reply.ts";
 
 interface StatusOptions {
   readonly json: boolean;
@@ -40,40 +41,46 @@ export async function collectStatus(timeoutMs: number): Promise<StatusReport> {
   };
 }
 
-function shapeText(shape: Amounts): string {
-  const parts = Object.entries(shape).map(
-    ([resource, amount]) => `${resource}: ${formatAmount(resource, amount)}`,
-  );
-  return `{ ${parts.join(", ")} }`;
+/** `"CPU=1,memory=1024"` → `CPU 1, memory 1KiB`. */
+function shapeText(shape: string): string {
+  const amounts = Object.entries(resourceAmounts(parseShapeKey(shape)));
+  if (amounts.length === 0) return "nothing but a worker";
+  return amounts.map(([resource, amount]) => `${resource} ${formatAmount(resource, amount)}`).join(", ");
 }
 
-function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+/** `["leased", "leased", "idle"]` → `2 leased, 1 idle`. */
+function tally(states: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const state of states) counts.set(state, (counts.get(state) ?? 0) + 1);
+  return [...counts].map(([state, count]) => `${count} ${state}`).join(", ");
 }
 
 function nodeRows(node: NodeStatus): string[][] {
   const { total, available } = node.resources;
   const used = Object.entries(total).map(([resource, amount]) => {
     const taken = amount - (available[resource] ?? 0);
-    return `${resource} ${formatAmount(resource, taken)} of ${formatAmount(resource, amount)} in use`;
+    return `${resource} ${formatAmount(resource, taken)} of ${formatAmount(resource, amount)}`;
   });
+  const states = node.workers.map(({ state, blocked }) => (blocked ? "waiting" : state));
+  const counted = states.length > 0 ? `${plural(states.length, "worker")} (${tally(states)})` : "no workers";
   return [
-    [
-      "  node",
-      `${node.id}: ${[...used, plural(node.workers, "worker"), plural(node.actors, "actor")].join(", ")}`,
-    ],
+    ["  node", `${node.id}: ${counted}`],
+    ["  in use", used.join(", ")],
+    ...node.actors.map(({ className, name, state }) => [
+      "  actor",
+      `${className}${name === "" ? "" : ` ${JSON.stringify(name)}`}, ${state}`,
+    ]),
     ...node.demand.map(({ shape, count }) => ["  waiting", `${count} × ${shapeText(shape)}`]),
   ];
 }
 
-function programRows(program: ProgramStatus, nowMs: number): string[][] {
+function programRows(program: ProgramStatus): string[][] {
   const { store } = program;
-  const spilled = store.spilledBytes > 0 ? `, ${formatBytes(store.spilledBytes)} spilled to disk` : "";
+  const onDisk = store.diskBytes > 0 ? `, ${formatSize(store.diskBytes)} on disk` : "";
   const versions = Object.entries(program.versions).map(([name, version]) => `${name} ${version}`);
   return [
-    [program.program, `pid ${program.driverPid}, running for ${formatDuration(nowMs - program.startedAtMs)}`],
     ...program.nodes.flatMap(nodeRows),
-    ["  objects", `${formatBytes(store.usedBytes)} of ${formatBytes(store.capacityBytes)} in use${spilled}`],
+    ["  objects", `${formatSize(store.usedBytes)} of ${formatSize(store.capacityBytes)}${onDisk}`],
     ["  versions", versions.join(", ")],
   ];
 }
@@ -81,8 +88,8 @@ function programRows(program: ProgramStatus, nowMs: number): string[][] {
 /** The report as text for people. */
 export function formatStatus(report: StatusReport, nowMs: number): string {
   const blocks = report.programs.map((program) => {
-    const [[title, summary], ...rows] = programRows(program, nowMs);
-    return `${title} (${summary})\n${formatTable(rows)}`;
+    const age = formatDuration(nowMs - program.startedAtMs);
+    return `${program.program} (pid ${program.driverPid}, running for ${age})\n${formatTable(programRows(program))}`;
   });
   blocks.push(
     ...report.silent.map(({ pid, reason }) => `The agent with pid ${pid} gave no status: ${reason}`),
