@@ -39,6 +39,9 @@ export interface ProgramStatus {
   readonly store: {
     readonly capacityBytes: number;
     readonly usedBytes: number;
+    /** On disk now. */
+    readonly diskBytes: number;
+    /** Ever moved to disk. */
     readonly spilledBytes: number;
   };
   /** Version by package or program. */
