@@ -1,5 +1,5 @@
 /** Checked by tsc alone: what must compile does, and what must not does not. Nothing here runs. */
-/* oxlint-disable typescript/no-unnecessary-type-parameters, unicorn/no-thenable -- assertions on types need the first; handles hide the second */
+/* oxlint-disable unicorn/no-thenable -- handles hide it */
 import type {
   ActorHandle,
   GetActor,
