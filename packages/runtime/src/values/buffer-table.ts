@@ -1,26 +1,6 @@
 import type { ValueWriter } from "./writer.ts";
 import { PART_MIN_BYTES } from "./tags.ts";
 
-/** Which built-in a view is made with. Append only: the position is on the wire. */
-export const viewKinds = [
-  "Buffer",
-  "Uint8Array",
-  "Int8Array",
-  "Uint8ClampedArray",
-  "Int16Array",
-  "Uint16Array",
-  "Int32Array",
-  "Uint32Array",
-  "Float32Array",
-  "Float64Array",
-  "BigInt64Array",
-  "BigUint64Array",
-  "DataView",
-  "Float16Array",
-] as const;
-
-export type ViewKind = (typeof viewKinds)[number];
-
 /** How a raw buffer travels. */
 export const BUFFER_EMBEDDED = 0;
 export const BUFFER_PART = 1;

@@ -1,5 +1,6 @@
-import { BUFFER_EMBEDDED, BUFFER_EXPOSED, BUFFER_PART, viewKinds, type ViewKind } from "./buffer-table.ts";
+import { BUFFER_EMBEDDED, BUFFER_EXPOSED, BUFFER_PART } from "./buffer-table.ts";
 import type { Decoder } from "./decode.ts";
+import { viewConstructors, viewKinds } from "./kinds.ts";
 import { ValueReader } from "./reader.ts";
 import { TAG_PREAMBLE } from "./tags.ts";
 
@@ -58,7 +59,7 @@ function readMemory(reader: ValueReader): Memory {
   if ((flags & BUFFER_PART) === BUFFER_EMBEDDED) {
     // A memory of its own, so that every alignment is right and the message's memory can go.
     const buffer = new ArrayBuffer(bytesPresent(reader, length));
-    new Uint8Array(buffer).set(reader.raw(length));
+    reader.copyTo(new Uint8Array(buffer));
     return { buffer, offset: 0, start, length, exposed };
   }
   const part = reader.parts[reader.partsTaken++];
@@ -82,8 +83,7 @@ function bytesPresent(reader: ValueReader, length: number): number {
 /** Reads a typed array, Buffer or DataView behind its tag. */
 export function readView(decoder: Decoder): object {
   const reader = decoder.reader;
-  const kind = viewKinds[reader.byte()];
-  if (kind === undefined) reader.malformed("an unknown kind of view");
+  const kind = reader.byte();
   const memory = readMemoryNumber(decoder);
   const byteOffset = reader.count();
   const byteLength = reader.count();
@@ -109,17 +109,12 @@ function readMemoryNumber(decoder: Decoder): Memory {
   return memory ?? decoder.reader.malformed(`raw buffer ${number}, which was not sent`);
 }
 
-type TypedArrayConstructor = {
-  readonly BYTES_PER_ELEMENT: number;
-  new (buffer: ArrayBuffer, byteOffset: number, length: number): object;
-};
-
-function makeView(reader: ValueReader, kind: ViewKind, buffer: ArrayBuffer, byteOffset: number, byteLength: number): object {
-  if (kind === "Buffer") return Buffer.from(buffer, byteOffset, byteLength);
-  if (kind === "DataView") return new DataView(buffer, byteOffset, byteLength);
-  const constructor = (globalThis as unknown as Record<string, TypedArrayConstructor | undefined>)[kind];
-  if (constructor === undefined) return reader.malformed(`${kind}, which this version of Node does not have`);
-  const size = constructor.BYTES_PER_ELEMENT;
-  if (byteOffset % size !== 0 || byteLength % size !== 0) reader.malformed(`a misaligned ${kind}`);
+function makeView(reader: ValueReader, kind: number, buffer: ArrayBuffer, byteOffset: number, byteLength: number): object {
+  if (kind === 0) return Buffer.from(buffer, byteOffset, byteLength);
+  const constructor = viewConstructors[kind];
+  if (constructor === undefined) return reader.malformed(`${viewKinds[kind] ?? "an unknown kind of view"}, which this version of Node does not have`);
+  // A DataView counts in bytes.
+  const size = constructor.BYTES_PER_ELEMENT ?? 1;
+  if (byteOffset % size !== 0 || byteLength % size !== 0) reader.malformed(`a misaligned ${viewKinds[kind]}`);
   return new constructor(buffer, byteOffset, byteLength / size);
 }

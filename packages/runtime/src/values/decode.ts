@@ -242,7 +242,12 @@ export class Decoder {
     const length = reader.countOfThings();
     this.enter();
     for (let i = 0; i < length; i++) {
-      if (reader.position < reader.end && reader.buffer[reader.position] === TAG_HOLE) {
+      const tag = reader.position < reader.end ? reader.buffer[reader.position] : TAG_UNDEFINED;
+      if (tag === TAG_FLOAT64) {
+        // Here and not in `read`, so that the number goes into the array without an object around it.
+        reader.position++;
+        array.push(reader.float64());
+      } else if (tag === TAG_HOLE) {
         reader.position++;
         array.length = i + 1;
       } else array.push(this.read());

@@ -1,7 +1,7 @@
 import { types } from "node:util";
-import { BufferTable, viewKinds } from "./buffer-table.ts";
+import { BufferTable } from "./buffer-table.ts";
 import type { Encoder } from "./encode.ts";
-import { viewName } from "./kinds.ts";
+import { viewKind } from "./kinds.ts";
 import { extraKeysOfTypedArray } from "./extra-keys.ts";
 import { TAG_ARRAY_BUFFER, TAG_PREAMBLE, TAG_VIEW, TAG_WITH_PROPERTIES } from "./tags.ts";
 
@@ -13,10 +13,8 @@ export function writeView(encoder: Encoder, view: ArrayBufferView & object, inde
   const keys = types.isDataView(view) ? Reflect.ownKeys(view) : extraKeysOfTypedArray(view as Uint8Array);
   const writer = encoder.writer;
   if (keys.length > 0) writer.byte(TAG_WITH_PROPERTIES);
-  // The brand, not the prototype, says what it is: an instance of a subclass has both.
-  const name = viewName(view);
-  const kind = viewKinds.indexOf(name as (typeof viewKinds)[number]);
-  if (kind < 0) encoder.refuse(`a ${name} cannot travel`);
+  const kind = viewKind(view);
+  if (kind < 0) encoder.refuse(`a ${String(Object.prototype.toString.call(view).slice(8, -1))} cannot travel`);
   encoder.buffers ??= new BufferTable();
   const elementBytes = types.isDataView(view) ? 1 : (view as Uint8Array).BYTES_PER_ELEMENT;
   const number = encoder.buffers.addView(buffer, view.byteOffset, view.byteLength, elementBytes);

@@ -31,13 +31,14 @@ export function hasOnlyElements(array: readonly unknown[]): boolean {
     const text = inspect(array, onlyExtraKeys);
     if (text === `[ ... ${length} more items, [length]: ${length} ]`) return true;
   }
-  return extraKeys(array).length === 0;
+  // Indices come first, then strings from `length` on, which every array has from its birth, then symbols.
+  const keys = Reflect.ownKeys(array);
+  return keys[keys.length - 1] === "length";
 }
 
 /** Keys of an array that are neither an index nor `length`: strings in order of creation, then symbols. */
 export function extraKeys(array: readonly unknown[]): (string | symbol)[] {
   const keys = Reflect.ownKeys(array);
-  // Indices come first, then strings from `length` on, which every array has from its birth.
   return keys.slice(keys.indexOf("length") + 1);
 }
 

@@ -5,6 +5,8 @@ export { decode, readValue } from "./decode.ts";
 export { requiredModules } from "./decode-buffers.ts";
 export { registerType } from "./registry.ts";
 export type { TypeCodec } from "./registry.ts";
+export { MemoryHost } from "./memory-host.ts";
+export type { MemoryCapture } from "./memory-host.ts";
 export { rejectingDecodeHost, rejectingEncodeHost } from "./hosts.ts";
 export { travelsByReference } from "./seam.ts";
 export type {

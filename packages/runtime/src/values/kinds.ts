@@ -84,7 +84,7 @@ export const naturalPrototypes: Readonly<Record<BuiltinKind, (value: object) => 
   Set: constant(Set.prototype),
   URL: constant(URL.prototype),
   URLSearchParams: constant(URLSearchParams.prototype),
-  View: (value) => viewPrototype(viewName(value)),
+  View: (value) => viewConstructors[viewKind(value)]?.prototype ?? null,
 };
 
 /** The primitive inside a boxed one. */
@@ -96,14 +96,43 @@ export function primitiveOf(value: object): number | string | boolean | bigint |
   return Symbol.prototype.valueOf.call(value as unknown as symbol);
 }
 
-const typedArrayTag = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)?.get;
+/** Which built-in a view is made with. Append only: the position is on the wire. */
+export const viewKinds = [
+  "Buffer",
+  "Uint8Array",
+  "Int8Array",
+  "Uint8ClampedArray",
+  "Int16Array",
+  "Uint16Array",
+  "Int32Array",
+  "Uint32Array",
+  "Float32Array",
+  "Float64Array",
+  "BigInt64Array",
+  "BigUint64Array",
+  "DataView",
+  "Float16Array",
+] as const;
 
-/** `Buffer`, `DataView`, or the name of the built-in typed array that a view is by its internal slots. */
-export function viewName(view: object): string {
-  if (Buffer.isBuffer(view)) return "Buffer";
-  return types.isDataView(view) ? "DataView" : String(typedArrayTag?.call(view));
+/** A typed array's constructor, or one that is used like it. */
+export interface ViewConstructor {
+  readonly BYTES_PER_ELEMENT?: number;
+  readonly prototype: object;
+  new (buffer: ArrayBuffer, byteOffset: number, length: number): object;
 }
 
-function viewPrototype(name: string): object | null {
-  return ((globalThis as Record<string, unknown>)[name] as { prototype?: object } | undefined)?.prototype ?? null;
+/** By number; undefined for one that this version of Node does not have. */
+export const viewConstructors: readonly (ViewConstructor | undefined)[] = viewKinds.map(
+  (name) => (globalThis as unknown as Record<string, ViewConstructor | undefined>)[name],
+);
+
+const numberByPrototype = new Map(viewConstructors.map((constructor, number) => [constructor?.prototype, number]));
+const typedArrayTag = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)?.get;
+
+/** Which of `viewKinds` a view is by its internal slots, also when it is an instance of a subclass; −1 for none. */
+export function viewKind(view: object): number {
+  const name = types.isDataView(view) ? "DataView" : String(typedArrayTag?.call(view));
+  const likely = numberByPrototype.get(Object.getPrototypeOf(view) as object);
+  if (likely !== undefined && (viewKinds[likely] === name || (likely === 0 && name === "Uint8Array"))) return likely;
+  return name === "Uint8Array" && Buffer.isBuffer(view) ? 0 : (viewKinds as readonly string[]).indexOf(name);
 }

@@ -5,6 +5,9 @@ import { SHORT_STRING, SHORT_STRING_MAX, TAG_LATIN1, TAG_UTF16, TAG_UTF8 } from 
 /** Strings up to this long are put together in JavaScript; beyond, a call into Node is cheaper. */
 const HAND_BUILT_MAX = 8;
 
+/** Bytes up to this many are copied by a loop. */
+const HAND_COPIED_MAX = 64;
+
 const none: readonly Uint8Array[] = [];
 
 /** Bytes that values are read from, one after the other. Every read is checked against `end`. */
@@ -103,6 +106,16 @@ export class ValueReader {
     const start = this.position;
     this.position = start + bytes;
     return this.buffer.subarray(start, start + bytes);
+  }
+
+  /** Fills `target` with the next bytes. */
+  copyTo(target: Uint8Array): void {
+    const length = target.length;
+    this.need(length);
+    const start = this.position;
+    this.position = start + length;
+    if (length > HAND_COPIED_MAX) this.buffer.copy(target, 0, start, start + length);
+    else for (let i = 0; i < length; i++) target[i] = this.buffer[start + i];
   }
 
   /** A string with its tag. */

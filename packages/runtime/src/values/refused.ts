@@ -66,6 +66,7 @@ const branded: readonly (readonly [(value: unknown) => boolean, string])[] = [
 export function refusedKind(value: object): string | undefined {
   for (const [is, reason] of branded) if (is(value)) return reason;
   if (value === process) return "process cannot travel: it belongs to this process";
+  if (value === process.env) return "process.env cannot travel as it is; copy it: { ...process.env }";
   for (let at = Object.getPrototypeOf(value) as object | null; at !== null; at = Object.getPrototypeOf(at) as object | null) {
     const constructor: unknown = Object.getOwnPropertyDescriptor(at, "constructor")?.value;
     if (typeof constructor !== "function") continue;
