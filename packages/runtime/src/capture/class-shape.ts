@@ -45,14 +45,14 @@ export function staticFieldNames(record: FunctionRecord): ReadonlySet<string> {
 }
 
 /**
- * What a function or class has on its prototype that its text does not say: it would be lost.
+ * What a class has on its prototype that its text does not say: it would be lost.
  * @returns the name of the first such member.
  */
 export function changedMember(fn: Function, located: LocatedFunction): string | undefined {
   const prototype: unknown = Object.getOwnPropertyDescriptor(fn, "prototype")?.value;
   if (typeof prototype !== "object" || prototype === null) return undefined;
   const { record } = located;
-  if (!isClass(record.node)) return Object.getOwnPropertyNames(prototype).find((key) => key !== "constructor");
+  if (!isClass(record.node)) return undefined;
   const members = record.node.body.body.filter((member) => member.type === "MethodDefinition" && !member.static);
   let computed = 0;
   const declared = new Map<string, Set<string>>([["constructor", new Set()]]);

@@ -1,4 +1,7 @@
+import type { Token } from "./free-names.ts";
+import { reline } from "./reline.ts";
 import type { LocatedFunction } from "./source.ts";
+import { placeIn } from "./source.ts";
 
 interface Edit {
   readonly start: number;
@@ -37,7 +40,26 @@ export class SourceEdits {
     return names;
   }
 
+  /** The source with its replacements made and, for compiled code, on the lines of the file the user wrote. */
   apply(): string {
+    const { record, script, line } = this.#located;
+    const source = this.#replaced();
+    if (script?.mapping === undefined || script.analysis.tokens === undefined) return source;
+    const { mapping, lineStarts } = script;
+    const tokens = script.analysis.tokens
+      .filter((token) => token.start >= record.start && token.end <= record.end && !this.#covers(token))
+      .map((token) => ({ ...token, start: token.start - record.start, end: token.end - record.start }));
+    return reline(source, tokens, line, (token) => {
+      const place = placeIn(lineStarts, token.start + record.start);
+      return mapping.exact(place.line, place.column);
+    });
+  }
+
+  #covers(token: Token): boolean {
+    return this.#edits.some((edit) => token.start > edit.start && token.start < edit.end);
+  }
+
+  #replaced(): string {
     const { record, text } = this.#located;
     let source = "";
     let at = record.start;

@@ -24,6 +24,12 @@ export class ExportTable {
     }
   }
 
+  /** Notes one value as what this import gives. */
+  addOne(value: unknown, binding: ImportedBinding): void {
+    if ((typeof value !== "function" && typeof value !== "object") || value === null || this.#names.has(value)) return;
+    this.#names.set(value, binding);
+  }
+
   /**
    * The export that a top-level function of a loaded module is. Proven by identity with what the loader holds, which is
    * asked without running anything: only of modules that Node itself loaded from the file as it is.

@@ -1,13 +1,22 @@
 import { parse } from "acorn";
-import type { AnyNode, Expression, Identifier, Options, Pattern, Program } from "acorn";
+import type { AnyNode, Expression, Identifier, Options, Pattern, Program, Token as AcornToken } from "acorn";
 import { childNodes, isDirectEval, isFunctionNode, patternNames } from "./lexical.ts";
 import type { Binding, BindingKind, FunctionRecord, ModuleSyntax, Obstacle, Scope } from "./lexical.ts";
+
+/** A token of the text; template text and what holds it together must stay as it is. */
+export interface Token {
+  readonly start: number;
+  readonly end: number;
+  readonly isTemplate: boolean;
+}
 
 /** The functions and classes of one text, by the offset at which their own source starts. */
 export interface LexicalAnalysis {
   readonly program: Program;
   readonly isModule: boolean;
   readonly functions: ReadonlyMap<number, FunctionRecord>;
+  /** In order; only when asked for. */
+  readonly tokens: readonly Token[] | undefined;
   /** Bindings of the outermost scope. */
   readonly topLevel: ReadonlyMap<string, Binding>;
 }
@@ -27,11 +36,21 @@ const lenient: Partial<Options> = {
  * @param mode "module" is strict; "script" is what CommonJS files and `new Function` are.
  * @throws SyntaxError when the text is not JavaScript.
  */
-export function analyze(text: string, mode: "module" | "script"): LexicalAnalysis {
-  const program = parse(text, { ...lenient, sourceType: mode } as Options);
+export function analyze(text: string, mode: "module" | "script", withTokens = false): LexicalAnalysis {
+  const tokens: Token[] = [];
+  const onToken = (token: AcornToken): void => {
+    tokens.push({ start: token.start, end: token.end, isTemplate: token.type.label === "template" || token.type.label === "`" });
+  };
+  const program = parse(text, { ...lenient, sourceType: mode, ...(withTokens ? { onToken } : {}) } as Options);
   const walker = new Walker(text, mode === "module" || hasUseStrict(program.body));
   walker.program(program);
-  return { program, isModule: mode === "module", functions: walker.functions, topLevel: walker.topLevel };
+  return {
+    program,
+    isModule: mode === "module",
+    functions: walker.functions,
+    tokens: withTokens ? tokens : undefined,
+    topLevel: walker.topLevel,
+  };
 }
 
 function hasUseStrict(body: readonly AnyNode[]): boolean {
@@ -198,13 +217,13 @@ class Walker {
   #property(node: Extract<AnyNode, { type: "Property" }>, scope: Scope): void {
     if (node.computed) this.#visit(node.key, scope);
     if (node.method || node.kind !== "init") {
-      this.#function(node.value as AnyNode, scope, node.start, "method", node.kind === "init" ? undefined : "accessor");
+      this.#function(node.value as AnyNode, scope, node.start, "method", node.kind === "init" ? undefined : "accessor", node.computed ? node.key : undefined);
     } else {
       this.#visit(node.value, scope);
     }
   }
 
-  #function(node: AnyNode, scope: Scope, start: number, kind: "function" | "method", obstacle?: Obstacle): void {
+  #function(node: AnyNode, scope: Scope, start: number, kind: "function" | "method", obstacle?: Obstacle, computedKey?: AnyNode): void {
     if (!isFunctionNode(node)) return this.#visit(node, scope);
     const fn = node as Extract<AnyNode, { type: "FunctionDeclaration" | "FunctionExpression" | "ArrowFunctionExpression" }>;
     const isArrow = fn.type === "ArrowFunctionExpression";
@@ -212,7 +231,7 @@ class Walker {
     const outerLoops = this.#loopDepth;
     this.#loopDepth = 0;
     if (fn.body.type === "BlockStatement" && hasUseStrict(fn.body.body)) this.#strict = true;
-    const record = this.#open(kind, fn, start, fn.end, isArrow);
+    const record = this.#open(kind, fn, start, fn.end, isArrow, computedKey);
     if (obstacle) record.obstacles.add(obstacle);
     let inner: Scope = {
       parent: scope,
@@ -270,6 +289,7 @@ class Walker {
         member.static ? this.#afterStatic(member.start) : member.start,
         "method",
         isPrivate ? "private method" : isAccessor ? "accessor" : undefined,
+        member.computed ? member.key : undefined,
       );
     }
     this.#strict = outerStrict;
@@ -282,7 +302,7 @@ class Walker {
     return start + (match?.[0].length ?? 0);
   }
 
-  #open(kind: FunctionRecord["kind"], node: AnyNode, start: number, end: number, isArrow: boolean): FunctionRecord {
+  #open(kind: FunctionRecord["kind"], node: AnyNode, start: number, end: number, isArrow: boolean, computedKey?: AnyNode): FunctionRecord {
     const record: FunctionRecord = {
       kind,
       start,
@@ -293,6 +313,7 @@ class Walker {
       free: new Map(),
       obstacles: new Set(),
       moduleSyntax: [],
+      computedKey: computedKey === undefined ? undefined : { start: computedKey.start, end: computedKey.end },
       outer: this.#record,
     };
     this.functions.set(start, record);

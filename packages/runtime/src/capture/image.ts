@@ -2,16 +2,24 @@ import { CannotTravelError } from "@iono/core";
 import type { FunctionImage, ImportedBinding } from "../values/seam.ts";
 import { changedMember, staticFieldNames } from "./class-shape.ts";
 import { describeFunction } from "./describe.ts";
+import { importOf } from "./imports.ts";
 import type { CodePlan, Slot } from "./plan.ts";
 import { makePlan, ownName, refusalOf, unitFor } from "./plan.ts";
 import type { ProcessCode } from "./process-code.ts";
 import { processCode } from "./process-code.ts";
-import type { FunctionScopes } from "./scopes.ts";
+import type { FunctionScopes, VariableScope } from "./scopes.ts";
+import type { LocatedFunction } from "./source.ts";
 import { locate } from "./source.ts";
+
+/** A capture that is only looked at: nobody is warned. */
+export interface QuietContext {
+  /** URL of the program's entry, whose functions travel by value; see `programEntryUrl`. */
+  readonly entryUrl: string | undefined;
+  readonly warn?: undefined;
+}
 
 /** What capture needs to know about the program. */
 export interface CaptureContext {
-  /** URL of the program's entry, whose functions travel by value; see `programEntryUrl`. */
   readonly entryUrl: string | undefined;
   /** Told once about each thing that works otherwise than its author may think. */
   warn(message: string): void;
@@ -26,7 +34,7 @@ const maxWarned = 10_000;
  * @param path where it stands, outermost first, for messages.
  * @throws CannotTravelError when it cannot leave this process.
  */
-export function imageOf(fn: Function, path: readonly string[], context: CaptureContext): FunctionImage | ImportedBinding {
+export function imageOf(fn: Function, path: readonly string[], context: CaptureContext | QuietContext): FunctionImage | ImportedBinding {
   const code = processCode();
   const known = code.images.get(fn) ?? code.exported.find(fn);
   if (known !== undefined) return known;
@@ -52,7 +60,7 @@ function imageByPlan(
   plan: CodePlan,
   code: ProcessCode,
   path: readonly string[],
-  context: CaptureContext,
+  context: CaptureContext | QuietContext,
 ): FunctionImage | ImportedBinding {
   if (plan.mayBeExport && plan.located.scriptUrl !== context.entryUrl) {
     const exported = code.exported.prove(fn, plan.located);
@@ -75,7 +83,7 @@ function planKey(place: FunctionScopes): string {
   return `${place.scriptId}:${place.line}:${place.column}`;
 }
 
-function planFor(fn: Function, place: FunctionScopes, code: ProcessCode, path: readonly string[], context: CaptureContext): CodePlan {
+function planFor(fn: Function, place: FunctionScopes, code: ProcessCode, path: readonly string[], context: CaptureContext | QuietContext): CodePlan {
   const name = describeFunction(fn);
   if (code.scripts.url(place.scriptId).startsWith("node:")) {
     throw new CannotTravelError(path, `${name} is part of Node itself: send a function that calls it instead`);
@@ -93,14 +101,37 @@ function planFor(fn: Function, place: FunctionScopes, code: ProcessCode, path: r
       `${name} cannot be sent: its prototype's \`${changed}\` is not what its source says (a decorator, or an assignment after its definition); put it into the class, or export the class from a module of its own`,
     );
   }
+  noteImports(located, place.scopes, code, context.entryUrl);
   const plan = makePlan(fn, located, place.scopes, context.entryUrl, path, staticFieldNames(located.record));
   if (code.plans.size >= maxPlans) code.plans.clear();
   code.plans.set(planKey(place), plan);
   return plan;
 }
 
-function warnOnce(fn: Function, plan: CodePlan, code: ProcessCode, context: CaptureContext): void {
-  if (plan.assigns.length === 0 || code.warned.has(plan.unit.id)) return;
+/** Whatever a script imports is known by identity from then on: it travels as that import wherever it is met. */
+function noteImports(located: LocatedFunction, scopes: readonly VariableScope[], code: ProcessCode, entryUrl: string | undefined): void {
+  const { script } = located;
+  if (script === undefined || code.importsNoted.has(script)) return;
+  code.importsNoted.add(script);
+  const variables = scopes.at(-1)?.variables ?? {};
+  for (const binding of script.analysis.topLevel.values()) {
+    if (binding.imported === undefined || !(binding.name in variables)) continue;
+    const found = importOf({ name: binding.name, binding, assignedInside: false }, variables, located, entryUrl);
+    if (found !== undefined) code.exported.addOne(readVariable(variables, binding.name), found);
+  }
+}
+
+/** An import of a module that is still being evaluated cannot be read yet. */
+function readVariable(variables: Readonly<Record<string, unknown>>, name: string): unknown {
+  try {
+    return variables[name];
+  } catch {
+    return undefined;
+  }
+}
+
+function warnOnce(fn: Function, plan: CodePlan, code: ProcessCode, context: CaptureContext | QuietContext): void {
+  if (context.warn === undefined || plan.assigns.length === 0 || code.warned.has(plan.unit.id)) return;
   if (code.warned.size >= maxWarned) return;
   code.warned.add(plan.unit.id);
   const names = plan.assigns.map((name) => `\`${name}\``).join(", ");
@@ -119,6 +150,7 @@ function importBehind(value: unknown, code: ProcessCode): ImportedBinding | unde
 function slotValue(slot: Slot, place: FunctionScopes, fn: Function, path: readonly string[]): unknown {
   if (slot.kind === "constant") return slot.value;
   if (slot.kind === "superclass") return Object.getPrototypeOf(fn);
+  if (slot.kind === "method name") return ownName(fn) ?? "";
   try {
     return place.scopes[slot.scope]?.variables[slot.name];
   } catch (cause) {

@@ -59,6 +59,8 @@ export interface FunctionRecord {
   readonly free: Map<string, FreeName>;
   readonly obstacles: Set<Obstacle>;
   readonly moduleSyntax: ModuleSyntax[];
+  /** Of a method `[key]() {}`: the expression in brackets, which belongs to what is around it. */
+  readonly computedKey: { readonly start: number; readonly end: number } | undefined;
   /** The function or class it stands in, undefined at the top level. */
   readonly outer: FunctionRecord | undefined;
 }

@@ -44,6 +44,11 @@ export function importingModule(): string | undefined {
   return under === undefined || under.isOver ? undefined : under.url;
 }
 
+/** True while code of a module runs that `loadModules` is importing. */
+export function isImporting(): boolean {
+  return importingModule() !== undefined;
+}
+
 /**
  * The namespace of a module that `loadModules` has imported.
  * @throws Error for any other

@@ -13,7 +13,8 @@ import type { VariableScope } from "./scopes.ts";
 export type Slot =
   | { readonly kind: "constant"; readonly name: string; readonly value: ImportedBinding }
   | { readonly kind: "variable"; readonly name: string; readonly scope: number; readonly mayChange: boolean }
-  | { readonly kind: "superclass"; readonly name: string };
+  | { readonly kind: "superclass"; readonly name: string }
+  | { readonly kind: "method name"; readonly name: string };
 
 /** All that is the same for every closure made by one function literal. */
 export interface CodePlan {
@@ -71,6 +72,9 @@ export function makePlan(
   const edits = new SourceEdits(located);
   const heritage = superclassSlot(fn, located, entryUrl, edits);
   if (heritage !== undefined) slots.push(heritage);
+  if (record.computedKey !== undefined) {
+    slots.push({ kind: "method name", name: edits.replace(record.computedKey.start, record.computedKey.end, "key") });
+  }
   for (const free of record.free.values()) {
     if (isOwnName(free, record) || free.name === heritage?.name) continue;
     const slot = slotOf(fn, free, scopes, located, entryUrl, path);

@@ -6,6 +6,7 @@ import type { CodePlan } from "./plan.ts";
 import { ScopeReader } from "./scopes.ts";
 import { ScriptTable } from "./scripts.ts";
 import { ExportTable } from "./exports.ts";
+import type { SourceMapping } from "./source-map.ts";
 import type { EntryGuard } from "./resolve-hook.ts";
 import { Natives } from "./natives.ts";
 import { Origins } from "./origins.ts";
@@ -29,6 +30,9 @@ export interface AnalyzedScript {
   readonly text: string;
   readonly url: string;
   readonly isLoadedByNode: boolean;
+  readonly isFileText: boolean;
+  /** Set for text that a loader compiled from another. */
+  readonly mapping: SourceMapping | undefined;
   readonly lineStarts: readonly number[];
 }
 
@@ -42,6 +46,7 @@ export class ProcessCode {
   readonly scripts = new ScriptTable();
   /** Analyses of whole scripts, by V8's script id; undefined = cannot be analysed as a whole. */
   readonly analyzed = new Map<string, AnalyzedScript | undefined>();
+  readonly importsNoted = new WeakSet<AnalyzedScript>();
   /** Plans of function literals, by script id and position. */
   readonly plans = new Map<string, CodePlan>();
   /** Images that never change, by function. */

@@ -10,6 +10,8 @@ import { postSync } from "./scopes.ts";
 export interface RunningScript {
   /** `file:` URL without query, `node:` name, or what V8 calls it (`[eval1]`, `evalmachine.<anonymous>`, "" for `new Function`). */
   readonly url: string;
+  /** True when the text is the file's, with its types blanked out in place. */
+  readonly isFileText: boolean;
   /** True when Node loaded the file under its own name as it is, or with its types stripped in place. */
   readonly isLoadedByNode: boolean;
   /** True when V8 was probably given a module; parsing decides. */
@@ -51,11 +53,11 @@ export class ScriptTable {
     const isModule = name.startsWith("file:");
     if (url.startsWith("file:")) {
       const text = readStripped(url);
-      if (text !== undefined && text.includes(source)) return { url, isLoadedByNode: !/[?#]/.test(name), isModule, text };
+      if (text !== undefined && text.includes(source)) return { url, isFileText: true, isLoadedByNode: !/[?#]/.test(name), isModule, text };
     }
     const text = runningText(scriptId);
     if (text === undefined || text.length > maxScriptCharacters) return undefined;
-    return { url, isLoadedByNode: false, isModule, text };
+    return { url, isFileText: false, isLoadedByNode: false, isModule, text };
   }
 
   #askCoverage(): void {

@@ -1,10 +1,11 @@
 import { CannotTravelError } from "@iono/core";
+import { describeFunction } from "./describe.ts";
 import { analyze } from "./free-names.ts";
 import type { LexicalAnalysis } from "./free-names.ts";
 import type { FunctionRecord } from "./lexical.ts";
 import type { AnalyzedScript, ProcessCode } from "./process-code.ts";
 import type { FunctionScopes } from "./scopes.ts";
-import { describeFunction } from "./describe.ts";
+import { sourceMappingOf } from "./source-map.ts";
 
 /** A function found in a text. */
 export interface LocatedFunction {
@@ -35,8 +36,9 @@ export function locate(fn: Function, place: FunctionScopes, code: ProcessCode, p
     const start = script.text.lastIndexOf(source, near);
     const record = start === -1 ? undefined : script.analysis.functions.get(start);
     if (record !== undefined && record.end === start + source.length && record.end > near) {
-      const line = lineOf(script.lineStarts, start);
-      return { record, text: script.text, script, scriptUrl: script.url, url: script.url, line, column: start - (script.lineStarts[line] ?? 0) };
+      const running = placeIn(script.lineStarts, start);
+      const { line, column } = script.mapping?.near(running.line, running.column) ?? running;
+      return { record, text: script.text, script, scriptUrl: script.url, url: script.url, line, column };
     }
   }
   const url = code.scripts.url(place.scriptId);
@@ -48,18 +50,19 @@ function analyzedScript(scriptId: string, source: string, code: ProcessCode): An
   const script = code.scripts.load(scriptId, source);
   let found: AnalyzedScript | undefined;
   if (script !== undefined) {
-    const analysis = analyzeAs(script.isModule ? ["module", "script"] : ["script", "module"], script.text);
-    if (analysis !== undefined) found = { ...script, analysis, lineStarts: lineStartsOf(script.text) };
+    const mapping = script.isFileText ? undefined : sourceMappingOf(script.text, script.url);
+    const analysis = analyzeAs(script.isModule ? ["module", "script"] : ["script", "module"], script.text, mapping !== undefined);
+    if (analysis !== undefined) found = { ...script, analysis, mapping, lineStarts: lineStartsOf(script.text) };
   }
   if (code.analyzed.size >= maxScripts) code.analyzed.clear();
   code.analyzed.set(scriptId, found);
   return found;
 }
 
-function analyzeAs(modes: readonly ("module" | "script")[], text: string): LexicalAnalysis | undefined {
+function analyzeAs(modes: readonly ("module" | "script")[], text: string, withTokens = false): LexicalAnalysis | undefined {
   for (const mode of modes) {
     try {
-      return analyze(text, mode);
+      return analyze(text, mode, withTokens);
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
     }
@@ -84,8 +87,8 @@ function lineStartsOf(text: string): number[] {
   return starts;
 }
 
-/** The 0-based line that holds an offset. */
-function lineOf(lineStarts: readonly number[], offset: number): number {
+/** The 0-based place of an offset. */
+export function placeIn(lineStarts: readonly number[], offset: number): { line: number; column: number } {
   let low = 0;
   let high = lineStarts.length - 1;
   while (low < high) {
@@ -93,5 +96,5 @@ function lineOf(lineStarts: readonly number[], offset: number): number {
     if ((lineStarts[middle] ?? 0) <= offset) low = middle;
     else high = middle - 1;
   }
-  return low;
+  return { line: low, column: offset - (lineStarts[low] ?? 0) };
 }

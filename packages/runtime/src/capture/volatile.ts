@@ -1,4 +1,6 @@
-import type { CaptureContext } from "./image.ts";
+import { CannotTravelError } from "@iono/core";
+import { programEntryUrl } from "./entry.ts";
+import type { QuietContext } from "./image.ts";
 import { imageOf } from "./image.ts";
 import { capturesChange } from "./origins.ts";
 import { processCode } from "./process-code.ts";
@@ -9,19 +11,23 @@ const maxParts = 10_000;
 /**
  * True when a captured binding of the function, or of a function it captures (also inside captured arrays, objects, Maps
  * and Sets), is assigned after its declaration: it has to be captured anew at each call. Otherwise one capture will do.
- * @throws CannotTravelError as `imageOf`
+ * While something captured has no value yet, or cannot travel, the answer is true: ask again at the next call.
  */
-export function isVolatile(fn: Function, context: CaptureContext): boolean {
-  const { volatile } = processCode();
-  let answer = volatile.get(fn);
-  if (answer === undefined) {
-    answer = search(fn, context);
-    volatile.set(fn, answer);
+export function isVolatile(fn: Function): boolean {
+  const code = processCode();
+  let answer = code.volatile.get(fn);
+  if (answer !== undefined) return answer;
+  try {
+    answer = search(fn, { entryUrl: code.entryGuard?.entryUrl ?? programEntryUrl() });
+  } catch (error) {
+    if (error instanceof CannotTravelError) return true;
+    throw error;
   }
+  code.volatile.set(fn, answer);
   return answer;
 }
 
-function search(root: Function, context: CaptureContext): boolean {
+function search(root: Function, context: QuietContext): boolean {
   const seen = new Set<unknown>([root]);
   for (const item of seen) {
     if (seen.size > maxParts) return true;

@@ -1,0 +1,70 @@
+/** Whole programs of every flavour, each sending its functions to a fresh process and comparing what they do there. */
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+const fixtures = fileURLToPath(new URL("fixtures/", import.meta.url));
+const conditions = "--conditions=iono-source";
+
+interface Outcome {
+  readonly differences: Record<string, unknown>;
+  readonly warnings: readonly string[];
+  readonly results: Record<string, string>;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function start(arguments_: readonly string[]): Outcome {
+  const { NODE_OPTIONS: _options, ...env } = process.env;
+  const child = spawnSync(process.execPath, arguments_, { encoding: "utf8", env, maxBuffer: 64 * 1024 * 1024 });
+  const line = child.stdout.split("\n").find((text) => text.startsWith("{"));
+  if (line === undefined) throw new Error(`the program printed no outcome: ${child.stdout}${child.stderr}`);
+  return JSON.parse(line) as Outcome;
+}
+
+describe("run by Node itself", () => {
+  test.each(["program.ts", "program.mjs", "program.cjs"])("%s does the same elsewhere", (file) => {
+    const outcome = start([conditions, join(fixtures, file)]);
+    expect(outcome.stderr).toBe("");
+    expect(outcome.differences).toEqual({});
+    expect(outcome.results.fail).toContain(join(fixtures, file));
+  });
+
+  test("assigning a captured name warns once, and the entry never runs again", () => {
+    const { warnings, stdout } = start([conditions, join(fixtures, "program.ts")]);
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toMatch(/function `assigns` .*program\.ts:97\) assigns `factor`/);
+    expect(stdout.trim()).toBe("");
+  });
+});
+
+describe("run by tsx", () => {
+  const tsx = join(dirname(createRequire(import.meta.url).resolve("tsx/package.json")), "dist/loader.mjs");
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "iono-capture-"));
+    for (const file of ["neighbour.ts", "neighbour.cjs", "data.json"]) cpSync(join(fixtures, file), join(folder, file));
+    for (const [from, to] of [["program-tsx.txt", "program.ts"], ["program-tsx.txt", "program.cts"]] as const) {
+      const text = readFileSync(join(fixtures, from), "utf8").replace("./ship.ts", new URL("fixtures/ship.ts", import.meta.url).href);
+      writeFileSync(join(folder, to), text);
+    }
+    writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test("TypeScript that Node cannot run does the same elsewhere, on the lines of its file", () => {
+    const outcome = start([conditions, "--import", tsx, join(folder, "program.ts")]);
+    expect(outcome.differences).toEqual({});
+    expect(outcome.results.fail).toMatch(/program\.ts:31:9$/);
+  });
+
+  test("plain TypeScript does the same elsewhere, save its text and columns", () => {
+    const { differences } = start([conditions, "--import", tsx, join(fixtures, "program.ts")]);
+    const columns = JSON.parse(JSON.stringify(differences).replaceAll(/(\.ts:\d+):\d+/g, "$1")) as Record<string, { here: string; there: string }>;
+    for (const [name, { here, there }] of Object.entries(columns)) if (name !== "sources") expect(there, name).toBe(here);
+  });
+});
