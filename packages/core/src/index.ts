@@ -90,5 +90,6 @@ export { deathReasonWaitMs } from "./protocol/owner-agent.ts";
 export type { ActorMethod, ActorSpec, FromAgent, ToAgent } from "./protocol/owner-agent.ts";
 export { ActorDirectory } from "./machines/actor-directory.ts";
 export type { ActorEvent, ActorInstruction, ActorState } from "./machines/actor-directory.ts";
-export { StoreMachine, storePageBytes } from "./machines/store.ts";
+export { StoreMachine } from "./machines/store.ts";
+export { storePageBytes } from "./machines/store-events.ts";
 export type { DiskPlace, RefusalReason, StoreEvent, StoreInstruction, StoreOptions, StoreStats } from "./machines/store-events.ts";

@@ -20,7 +20,10 @@ export class PageRanges {
     const at = this.#indexAfter(start);
     const joinsBefore = at > 0 && this.#end(at - 1) === start;
     const joinsAfter = at < this.#starts.length && start + count === this.#starts[at];
-    if ((at > 0 && this.#end(at - 1) > start) || (at < this.#starts.length && start + count > this.#starts[at])) {
+    if (
+      (at > 0 && this.#end(at - 1) > start) ||
+      (at < this.#starts.length && start + count > this.#starts[at])
+    ) {
       throw new Error(`pages ${start}+${count} are in the set already`);
     }
     this.#total += count;
@@ -42,7 +45,8 @@ export class PageRanges {
   /** Removes [start, start + count). Throws if some of it is not in the set. */
   remove(start: number, count: number): void {
     const at = this.#indexAfter(start) - 1;
-    if (at < 0 || start + count > this.#end(at)) throw new Error(`pages ${start}+${count} are not in the set`);
+    if (at < 0 || start + count > this.#end(at))
+      throw new Error(`pages ${start}+${count} are not in the set`);
     this.#removeAt(at, start, count);
   }
 

@@ -1,5 +1,8 @@
 import type { StoreLocation } from "../protocol/payload.ts";
 
+/** Memory is given out in whole pages of so many bytes. */
+export const storePageBytes = 4096;
+
 /** What the store machine is told and what it asks for. All sizes in bytes, all offsets in bytes of the store's file. */
 
 export interface StoreOptions {
@@ -35,7 +38,14 @@ export type StoreEvent =
    * `patient`: wait for room, spilling what is cold; else the answer is "full".
    * `pinnedFor` holds the block from the start, if that process is alive.
    */
-  | { readonly kind: "allocate"; readonly process: number; readonly ticket: number; readonly sizeBytes: number; readonly pinnedFor: number; readonly patient: boolean }
+  | {
+      readonly kind: "allocate";
+      readonly process: number;
+      readonly ticket: number;
+      readonly sizeBytes: number;
+      readonly pinnedFor: number;
+      readonly patient: boolean;
+    }
   /** The asker waits no longer. A pin that was waited for must be unpinned as well. */
   | { readonly kind: "cancel"; readonly process: number; readonly ticket: number }
   /** The writer has written: the block is immutable from now on. */
@@ -43,7 +53,12 @@ export type StoreEvent =
   /** The writer could not write. */
   | ({ readonly kind: "abandon"; readonly process: number } & BlockName)
   /** `mapped`: the bytes stay in memory, in place, until unpinned; else only the object stays, perhaps on disk. */
-  | ({ readonly kind: "pin"; readonly process: number; readonly ticket: number; readonly mapped: boolean } & BlockName)
+  | ({
+      readonly kind: "pin";
+      readonly process: number;
+      readonly ticket: number;
+      readonly mapped: boolean;
+    } & BlockName)
   | ({ readonly kind: "unpin"; readonly process: number; readonly mapped: boolean } & BlockName)
   /** Takes the object from everyone who holds it. Those who map it keep their mapping. */
   | ({ readonly kind: "free" } & BlockName)
@@ -60,14 +75,36 @@ export type RefusalReason = "full" | "neverFits" | "outOfDisk" | "stale" | "free
 
 export type StoreInstruction =
   /** `fresh`: the pages were committed just now. */
-  | { readonly kind: "granted"; readonly process: number; readonly ticket: number; readonly location: StoreLocation; readonly fresh: boolean }
-  | { readonly kind: "refused"; readonly process: number; readonly ticket: number; readonly reason: RefusalReason }
+  | {
+      readonly kind: "granted";
+      readonly process: number;
+      readonly ticket: number;
+      readonly location: StoreLocation;
+      readonly fresh: boolean;
+    }
+  | {
+      readonly kind: "refused";
+      readonly process: number;
+      readonly ticket: number;
+      readonly reason: RefusalReason;
+    }
   /** Allocate pages of the file. Commits and releases are carried out one after the other, in order. */
-  | { readonly kind: "commit"; readonly commit: number; readonly offset: number; readonly bytes: number; readonly prefault: boolean }
+  | {
+      readonly kind: "commit";
+      readonly commit: number;
+      readonly offset: number;
+      readonly bytes: number;
+      readonly prefault: boolean;
+    }
   /** Make a hole in the file. */
   | { readonly kind: "release"; readonly offset: number; readonly bytes: number }
   | ({ readonly kind: "spill"; readonly offset: number; readonly bytes: number } & BlockName)
-  | ({ readonly kind: "restore"; readonly offset: number; readonly bytes: number; readonly disk: DiskPlace } & BlockName)
+  | ({
+      readonly kind: "restore";
+      readonly offset: number;
+      readonly bytes: number;
+      readonly disk: DiskPlace;
+    } & BlockName)
   | { readonly kind: "forget"; readonly disk: DiskPlace; readonly bytes: number }
   /** A request cannot be met by spilling: other processes should collect their garbage. */
   | { readonly kind: "pressure" };

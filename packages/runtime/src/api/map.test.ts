@@ -436,8 +436,8 @@ describe("ending early", () => {
 
   it("return() before the first result submits nothing", async () => {
     const { map, runtime } = setUp();
-    await using run = map([1], (x: number) => x);
-    await run.return();
+    const run = map([1], (x: number) => x);
+    await run[Symbol.asyncDispose]();
     expect(await run.next()).toEqual({ done: true, value: undefined });
     expect(runtime.submitted).toBe(0);
   });

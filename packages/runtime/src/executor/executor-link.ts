@@ -8,6 +8,7 @@ import type { Codec } from "../owner/codec.ts";
 import { Deque } from "../owner/deque.ts";
 import { packPayload, type Payload } from "../owner/payload.ts";
 import type { Received } from "../owner/references.ts";
+import { allocate, asFastBuffer, type FastBuffer } from "../values/fast-buffer.ts";
 import { ValueWriter, writeValue } from "../values/index.ts";
 
 /** A function or method as this executor knows it. */
@@ -16,6 +17,7 @@ export interface ExecutorDefinition {
   readonly key: string;
   readonly name: string;
   readonly method: string | null;
+  readonly group: string;
   readonly generator: boolean;
   readonly numReturns: number;
   readonly backpressure: number;
@@ -45,7 +47,7 @@ export class ExecutorLink {
   readonly #codec: Codec;
   readonly #words: Int32Array | null;
   readonly claims: Int32Array | null;
-  readonly #pageBuffer: Buffer;
+  readonly #pageBuffer: FastBuffer;
   readonly #writer: ValueWriter;
   /** What results sent to the owner hold, until it has said that it holds it. */
   readonly #unacknowledged = new Map<string, readonly object[]>();
@@ -58,7 +60,9 @@ export class ExecutorLink {
     this.#words = page === null ? null : new Int32Array(page, 0, linkPage.claimsAt / 4);
     this.claims = page === null ? null : new Int32Array(page, linkPage.claimsAt, linkPage.claims);
     this.#pageBuffer =
-      page === null ? Buffer.allocUnsafeSlow(linkPage.resultsBytes) : Buffer.from(page, linkPage.resultsAt, linkPage.resultsBytes);
+      page === null
+        ? allocate(linkPage.resultsBytes)
+        : asFastBuffer(new Uint8Array(page, linkPage.resultsAt, linkPage.resultsBytes));
     this.#writer = new ValueWriter(64);
     this.#writer.buffer = this.#pageBuffer;
     this.#writer.position = 0;

@@ -13,6 +13,7 @@ import { packMessage, unpackMessage, unpackPayload, type Payload } from "../owne
 import { Received } from "../owner/references.ts";
 import { readValue, ValueReader } from "../values/index.ts";
 import { Deque } from "../owner/deque.ts";
+import { ActorExit } from "./actor-exit.ts";
 import { originOf, stableError } from "./failures.ts";
 import { ExecutorLink, type ExecutorDefinition } from "./executor-link.ts";
 import { runGenerator } from "./generators.ts";
@@ -22,6 +23,8 @@ import { RunningTask, taskStorage, type ConcurrencyGroup } from "./task-context.
 export interface ExecutorSurroundings {
   /** All tasks of this process wait (or no longer do): the agent may lend its CPU. */
   blocked(isBlocked: boolean): void;
+  /** Code that arrived with a definition, by key. */
+  learnDefinition(key: string, payload: Payload): void;
   /** A definition ran `maxCalls` times: this process ends after its results are out. */
   retire(reason: string): void;
 }
@@ -30,7 +33,7 @@ export interface ExecutorSurroundings {
 export interface ActorInstance {
   readonly target: object;
   readonly className: string;
-  groupOf(method: string): ConcurrencyGroup;
+  groupOf(method: string, group: string): ConcurrencyGroup;
   /** Some group has a limit above 1: entries of one caller may overlap. */
   readonly groups: readonly ConcurrencyGroup[];
   /** Set once it ended by `exitActor` or a failed constructor. */
@@ -46,6 +49,7 @@ interface ParkedEntry {
 
 const sliceMs = 2;
 const shortUs = 500;
+const drainMs = 1000;
 
 export class Executor {
   readonly #owner: Owner;
@@ -79,10 +83,6 @@ export class Executor {
   /** Nothing computes here: a child of a waiting task may run by loopback. */
   get mayLoopBack(): boolean {
     return this.#actor === null && this.#tasks.running === 0 && this.#waiting > 0;
-  }
-
-  get current(): RunningTask | null {
-    return taskStorage.getStore() ?? null;
   }
 
   attach(ownerNumber: number, link: Link, page: ArrayBuffer | null, first = false): ExecutorLink {
@@ -141,9 +141,37 @@ export class Executor {
     });
   }
 
+  /** The actor leaves: calls not begun fail, and the process ends when its results are out. */
+  exitActor(): void {
+    if (this.#actor === null) return;
+    this.#actor.ended = new ActorExit();
+    setImmediate(() => this.#surroundings.retire("exitActor() was called"));
+  }
+
   get actor(): ActorInstance | null {
     return this.#actor;
   }
+
+  /** Begins nothing further, sends every result, ends the links, then calls `done`. */
+  drain(done: () => void): void {
+    this.#draining = true;
+    this.#flush();
+    let open = this.#links.length;
+    const closed = (): void => {
+      if (--open <= 0) done();
+    };
+    if (open === 0) done();
+    for (const { link } of [...this.#links]) {
+      if (link.isLoopback) closed();
+      else {
+        link.listen({ frame() {}, closed });
+        link.close();
+      }
+    }
+    setTimeout(done, drainMs).unref();
+  }
+
+  #draining = false;
 
   // the pump
 
@@ -156,7 +184,7 @@ export class Executor {
 
   readonly #pump = (): void => {
     this.#pumpArmed = false;
-    if (this.#gate !== null) return;
+    if (this.#gate !== null || this.#draining) return;
     this.#pumping = true;
     const began = performance.now();
     let now = began;
@@ -216,7 +244,7 @@ export class Executor {
 
   /** A call of the actor: runs now, or waits for a place in its group. */
   #beginCall(actor: ActorInstance, link: ExecutorLink, definition: ExecutorDefinition, chunk: Buffer, at: number, now: number): number {
-    const group = actor.groupOf(definition.method ?? "");
+    const group = actor.groupOf(definition.method ?? "", definition.group);
     if (group.running >= group.limit) {
       let parked = this.#parked.get(group);
       if (parked === undefined) this.#parked.set(group, (parked = new Deque()));
@@ -255,7 +283,7 @@ export class Executor {
     }
     // What is not known to be short must not hold finished results back.
     if (definition.meanUs < 0 || definition.meanUs > shortUs) this.#flush();
-    const running = new RunningTask(link, definition, wire, attempt, slot, group, now);
+    const running = new RunningTask(this, link, definition, wire, attempt, slot, group, now);
     group.running++;
     if ((flags & taskFlags.composite) !== 0 || definition.fn === null || definition.loading !== null) {
       this.#register(running);
@@ -433,7 +461,7 @@ export class Executor {
     if (from === end) return args;
     const reader = this.#reader;
     reader.reset(chunk, from, end, noParts);
-    while (reader.position < end) args.push(readValue(reader, noHost));
+    while (reader.position < end) args.push(readValue(reader, this.#codec.plainHost));
     return args;
   }
 
@@ -458,9 +486,10 @@ export class Executor {
 
   #define(link: ExecutorLink, chunk: Buffer, start: number, end: number): void {
     const wire = unpackMessage(chunk, start, end) as {
-      number: number; key: string; name: string; method: string | null; generator: boolean;
+      number: number; key: string; name: string; method: string | null; group: string; generator: boolean;
       numReturns: number; backpressure: number; maxCalls: number; payload: Payload | null;
     };
+    if (wire.payload !== null) this.#surroundings.learnDefinition(wire.key, wire.payload);
     const received = wire.payload === null ? null : this.#owner.references.receive(wire.payload, false);
     const definition: ExecutorDefinition = { ...wire, received, fn: null, loading: null, meanUs: -1, calls: 0 };
     if (wire.method !== null) definition.fn = methodFunction;
@@ -487,9 +516,9 @@ export class Executor {
   // waiting in get
 
   /** The running task begins to wait; the result ends that. */
-  wait(): (() => void) | null {
-    const running = taskStorage.getStore();
-    if (running === undefined || running.ended || this.#actor !== null) return this.#waitInActor(running);
+  wait(running: RunningTask): (() => void) | null {
+    if (this.#actor !== null) return this.#waitInActor();
+    if (running.ended) return null;
     if (running.waits++ === 0) {
       running.group.running--;
       this.#waiting++;
@@ -515,8 +544,7 @@ export class Executor {
     };
   }
 
-  #waitInActor(running: RunningTask | undefined): (() => void) | null {
-    if (running === undefined || this.#actor === null) return null;
+  #waitInActor(): () => void {
     this.#flush();
     this.#waiting++;
     if (!this.#saidBlocked) this.#tellBlocked();
@@ -596,17 +624,3 @@ function asList(value: unknown, definition: ExecutorDefinition): unknown[] {
 }
 
 const noParts: readonly Uint8Array[] = [];
-const noHost = {
-  reference(): never {
-    throw new Error("malformed value: unexpected reference");
-  },
-  module(): never {
-    throw new Error("malformed value: unexpected import");
-  },
-  instantiate(): never {
-    throw new Error("malformed value: unexpected code");
-  },
-  unit(): never {
-    throw new Error("malformed value: unexpected code");
-  },
-};

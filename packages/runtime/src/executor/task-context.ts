@@ -2,9 +2,11 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { TaskContext } from "../owner/owner.ts";
 import type { Task } from "../owner/task.ts";
+import type { Executor } from "./executor.ts";
 import type { ExecutorLink, ExecutorDefinition } from "./executor-link.ts";
 
 export class RunningTask implements TaskContext {
+  readonly executor: Executor;
   readonly link: ExecutorLink;
   readonly definition: ExecutorDefinition;
   readonly wire: number;
@@ -24,6 +26,7 @@ export class RunningTask implements TaskContext {
   onConsumed: (() => void) | null = null;
 
   constructor(
+    executor: Executor,
     link: ExecutorLink,
     definition: ExecutorDefinition,
     wire: number,
@@ -32,6 +35,7 @@ export class RunningTask implements TaskContext {
     group: ConcurrencyGroup,
     startedMs: number,
   ) {
+    this.executor = executor;
     this.link = link;
     this.definition = definition;
     this.wire = wire;

@@ -26,6 +26,8 @@ export interface Link {
   /** Bytes accepted by `send` and not yet granted by the peer. */
   readonly queuedBytes: number;
   readonly closed: boolean;
+  /** Both ends are in this process. */
+  readonly isLoopback: boolean;
   /** Sends what is queued, then ends the link. */
   close(): void;
   /** Ends the link at once. */

@@ -4,6 +4,7 @@ import * as net from "node:net";
 import { creditStepBytes, linkWindowBytes, type Lane, type Link, type LinkEvents } from "./link.ts";
 
 export class UnixLink implements Link {
+  readonly isLoopback = false;
   readonly #socket: net.Socket;
   readonly #parser: FrameParser;
   #events: LinkEvents;

@@ -59,6 +59,16 @@ export class Borrows {
     return new Promise((resolve) => this.#onConfirmed.push(resolve));
   }
 
+  /** A registration that must be confirmed before this process answers whoever sent the thing registered. */
+  expect(registration: Promise<unknown>): void {
+    const key = `registration ${this.#registrations++}`;
+    this.#unconfirmed.add(key);
+    const done = (): void => this.#confirm(key);
+    registration.then(done, done);
+  }
+
+  #registrations = 0;
+
   /** Asks the owner of a pending ref for its outcome. */
   watch(ref: Ref): void {
     const owner = ref.home.processNumber;

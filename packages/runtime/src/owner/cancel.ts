@@ -43,7 +43,7 @@ export function cancelTask(owner: Owner, task: Task, error: IonoError, options: 
     return;
   }
   const isActorCall = task.definition.method !== null;
-  if (!isActorCall && sender.takeBack(task)) {
+  if (sender.takeBack(task)) {
     owner.fail(task, failure);
     return;
   }

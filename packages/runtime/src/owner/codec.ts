@@ -48,8 +48,8 @@ class ReceivingHost implements DecodeHost {
     return moduleNamespace(url);
   }
 
-  instantiate(unit: CodeUnit): PendingFunction {
-    return instantiate(unit);
+  instantiate(unit: CodeUnit, origin?: string): PendingFunction {
+    return instantiate(unit, origin);
   }
 
   unit(id: string): CodeUnit {
@@ -74,6 +74,8 @@ export class Codec {
   #depth = 0;
   readonly #reader = new ValueReader(new Uint8Array(0), 0, 0, []);
   readonly #receiving = new ReceivingHost();
+  /** Decodes values without references or imports. */
+  readonly plainHost: DecodeHost = new ReceivingHost();
   readonly context: CaptureContext;
 
   constructor(owner: Owner, context: CaptureContext) {
@@ -120,6 +122,21 @@ export class Codec {
     // Parts are views of the caller's memory: an inline payload that outlives this call needs its own copy (I3).
     const parts = encoded.parts.map((part) => Uint8Array.prototype.slice.call(part));
     return { payload: { form: 1, bytes: encoded.bytes, parts, references }, holds: host.objects };
+  }
+
+  /** A value above the inline limit, put into the store without blocking; null when the value is small. */
+  async encodeLarge(value: unknown): Promise<{ payload: Payload; objects: readonly object[]; holds: readonly object[] } | null> {
+    if (!this.#owner.hasStore) return null;
+    const writer = new ValueWriter(4096);
+    const host = new CollectingHost(this.context);
+    writeValue(writer, value, host, []);
+    const encoded = writer.take();
+    let size = encoded.bytes.length;
+    for (const part of encoded.parts) size += part.length;
+    if (size <= inlineLimitBytes) return null;
+    const references = host.objects.map((object) => this.#owner.references.leave(object));
+    const location = await this.#owner.store.writeAsync(encoded, this.#owner.identity.processNumber);
+    return { payload: { form: 2, location, references }, objects: host.objects, holds: [...host.objects, this.#owner.store.adopt(location)] };
   }
 
   /** Decodes plain value bytes in place, without references, parts or imports. */

@@ -29,6 +29,8 @@ export class Definition {
   /** The encoded function, or for a call of an actor its method's name. */
   readonly payload: Payload | null;
   readonly method: string | null;
+  /** Concurrency group asked for by the call; "" for the method's own. */
+  readonly group: string;
   /** Refs and handles inside the payload: they live as long as the definition. */
   readonly holds: readonly object[];
   /** Running mean of the execution time, µs; -1 until measured. */
@@ -42,6 +44,7 @@ export class Definition {
     generator: boolean;
     payload: Payload | null;
     method: string | null;
+    group?: string;
     holds: readonly object[];
   }) {
     this.owner = fields.owner;
@@ -52,6 +55,7 @@ export class Definition {
     this.generator = fields.generator;
     this.payload = fields.payload;
     this.method = fields.method;
+    this.group = fields.group ?? "";
     this.holds = fields.holds;
   }
 

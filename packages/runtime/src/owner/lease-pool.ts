@@ -74,6 +74,15 @@ export class LeasePool implements Destination {
     this.dispatch();
   }
 
+  /** Asks for workers ahead of any task. */
+  prepare(count: number): void {
+    this.#told = count;
+    this.#idleTicks = Number.NEGATIVE_INFINITY;
+    this.#surroundings.demand(this, count);
+  }
+
+  finished(): void {}
+
   withdraw(task: Task): boolean {
     if (!task.queued) return false;
     task.queued = false;

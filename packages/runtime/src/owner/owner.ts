@@ -16,7 +16,9 @@ import {
 } from "@iono/core";
 import type { CaptureContext } from "../capture/index.ts";
 import type { StoreClient } from "../objects/index.ts";
-import { isImmediate, writeValue } from "../values/index.ts";
+import { allocate } from "../values/fast-buffer.ts";
+import { writeValue } from "../values/index.ts";
+import { isImmediate } from "./immediate.ts";
 import { Borrows } from "./borrows.ts";
 import { cancelTask } from "./cancel.ts";
 import { Codec } from "./codec.ts";
@@ -230,7 +232,7 @@ export class Owner {
 
   #nextSlab(): void {
     const { slab } = this.codec;
-    slab.buffer = Buffer.allocUnsafeSlow(slabBytes + 4096);
+    slab.buffer = allocate(slabBytes + 4096);
     slab.position = 0;
   }
 
@@ -259,6 +261,20 @@ export class Owner {
     if (this.#closed !== null) throw this.#closed;
     const ref = new Ref(this.identity, this.table.allocate());
     this.#fillPut(ref, value);
+    return ref;
+  }
+
+  /** As `put`; waits without blocking while the store is full. */
+  async putAsync(value: unknown): Promise<Ref> {
+    if (this.#closed !== null) throw this.#closed;
+    const ref = new Ref(this.identity, this.table.allocate());
+    const large = await this.codec.encodeLarge(value);
+    if (large === null) this.#fillPut(ref, value);
+    else {
+      ref.state = refState.payload;
+      ref.value = new Received(large.payload, large.payload.form === 0 ? [] : large.objects, null);
+      ref.keep = large.holds;
+    }
     return ref;
   }
 
@@ -349,6 +365,22 @@ export class Owner {
     task.refs?.forEach((ref, i) => this.settleWith(ref, payloads[i], false, true));
   }
 
+  /** The function of a definition that arrived, decoded once in this process. */
+  functionOf(key: string, received: Received | null): Promise<Function> {
+    let known = this.#functions.get(key);
+    if (known === undefined) {
+      if (received === null) return Promise.reject(new IonoError("ObjectLost", `the code of function ${key} did not arrive`));
+      known = this.codec.decode(received).then((fn) => {
+        if (typeof fn !== "function") throw new IonoError("ObjectLost", `function ${key} arrived as ${typeof fn}`);
+        return fn;
+      });
+      this.#functions.set(key, known);
+    }
+    return known;
+  }
+
+  readonly #functions = new Map<string, Promise<Function>>();
+
   received(form: number, chunk: Buffer, start: number, end: number, pinned: boolean): Received {
     return this.references.receive(unpackPayload(form, chunk, start, end), pinned);
   }
@@ -402,6 +434,7 @@ export class Owner {
   finish(task: Task): void {
     this.table.remove(task);
     task.held = null;
+    task.destination.finished(task);
     if (task.timer !== null) clearTimeout(task.timer);
     if (task.parent !== null) (task.parent as TaskContext).children?.delete(task);
   }
@@ -426,8 +459,13 @@ export class Owner {
   }
 
   settledSome(): void {
-    if (this.table.size === 0) this.surroundings.owed(false);
+    if (this.#owing && this.table.size === 0) {
+      this.#owing = false;
+      this.surroundings.owed(false);
+    }
   }
+
+  #owing = false;
 
   // reading
 
@@ -464,7 +502,10 @@ export class Owner {
   // waiting
 
   #startOwing(): void {
-    this.surroundings.owed(true);
+    if (!this.#owing) {
+      this.#owing = true;
+      this.surroundings.owed(true);
+    }
     this.startTicking();
   }
 

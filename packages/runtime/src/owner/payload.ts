@@ -2,7 +2,7 @@
  * A payload: one value as it travels and as a settled ref keeps it: its bytes, or the place of its bytes in the store,
  * and the refs and handles inside it. See core/protocol/payload.ts for the layout.
  */
-import { IonoError, payloadForms, type StoreLocation } from "@iono/core";
+import { IonoError, payloadForms, type ActorSpec, type StoreLocation } from "@iono/core";
 import { Packr } from "msgpackr";
 
 /** A ref or handle inside a value, as it travels. */
@@ -34,15 +34,8 @@ export interface FunctionReference {
   readonly payload?: Payload;
 }
 
-/** What a handle knows of its actor. */
-export interface ActorDescriptor {
-  /** Process number of the actor's process; actors and their processes live and die together. */
-  readonly id: number;
-  readonly className: string;
-  /** Method name → how its calls travel. */
-  readonly methods: Record<string, { generator: boolean; async: boolean }>;
-  readonly options: object;
-}
+/** What a handle elsewhere needs to know: the spec without what the actor was made from. */
+export type ActorDescriptor = Omit<ActorSpec, "payload">;
 
 export type Payload =
   | { readonly form: 0; readonly bytes: Uint8Array }
@@ -65,7 +58,7 @@ export function packPayload(payload: Payload): Uint8Array {
 export function unpackPayload(form: number, chunk: Uint8Array, start: number, end: number): Payload {
   if (form === payloadForms.plain) return { form: 0, bytes: Uint8Array.prototype.slice.call(chunk, start, end) };
   const payload = packr.unpack(Uint8Array.prototype.slice.call(chunk, start, end)) as Payload;
-  if (payload === null || typeof payload !== "object" || payload.form !== form || !Array.isArray(payload.references)) {
+  if (payload === null || typeof payload !== "object" || payload.form !== form || payload.form === 0 || !Array.isArray(payload.references)) {
     throw new IonoError("ObjectLost", "a malformed value arrived");
   }
   return payload;

@@ -9,6 +9,7 @@ import type { Link } from "../links/link.ts";
 import type { SharedPage } from "../platform/platform.ts";
 import type { Definition } from "./definition.ts";
 import { packMessage } from "./payload.ts";
+import type { PendingTable } from "./pending-table.ts";
 import type { Task } from "./task.ts";
 
 const batchBytes = limits.batchBytes.value;
@@ -51,6 +52,17 @@ export class Sender {
     this.words = page === null ? null : new Int32Array(page.memory, 0, linkPage.claimsAt / 4);
     this.#claims = page === null ? null : new Int32Array(page.memory, linkPage.claimsAt, linkPage.claims);
     for (let slot = linkPage.claims - 1; slot >= 0; slot--) this.#freeSlots.push(slot);
+  }
+
+  /** Set by who uses the sender: called after results or a change of what waits. */
+  onProgress: () => void = () => {};
+
+  /** A task of this sender begins or ends to wait in `get`: its turn is free for others meanwhile. */
+  setBlocked(wire: number, isBlocked: boolean, table: PendingTable): void {
+    const task = table.find(wire);
+    if (task === undefined || task.sender !== this || task.blocked === isBlocked) return;
+    task.blocked = isBlocked;
+    this.blocked += isBlocked ? 1 : -1;
   }
 
   get idle(): boolean {
@@ -114,6 +126,10 @@ export class Sender {
     this.tasks[task.index] = null;
     task.sender = null;
     this.outstanding--;
+    if (task.blocked) {
+      task.blocked = false;
+      this.blocked--;
+    }
     this.queuedUs -= task.estimateUs;
     if (this.queuedUs < 0 || this.outstanding === 0) this.queuedUs = 0;
     this.#freeSlots.push(task.index);
@@ -191,6 +207,7 @@ export class Sender {
         key: definition.key,
         name: definition.options.name,
         method: definition.method,
+        group: definition.group,
         generator: definition.generator,
         numReturns: definition.options.numReturns,
         backpressure: definition.options.backpressure,

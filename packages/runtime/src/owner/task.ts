@@ -12,6 +12,8 @@ export interface Destination {
   withdraw(task: Task): boolean;
   /** The task's arguments are settled and encoded (actors wait for them in call order). */
   ready(task: Task): void;
+  /** The task is over, however it ended. */
+  finished(task: Task): void;
 }
 
 export class Task implements Waiter {
@@ -40,6 +42,8 @@ export class Task implements Waiter {
   /** The arguments as given, while some are refs that are not settled; then what must live until the reply. */
   held: unknown[] | null = null;
   cancelled = false;
+  /** It runs and waits in `get`. */
+  blocked = false;
   /** Waits in the queue of its destination. */
   queued = false;
   /** The first dependency that failed. */

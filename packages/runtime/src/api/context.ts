@@ -1,0 +1,57 @@
+/** `runtimeContext`, `nodes`, `clusterResources`, `availableResources`. */
+import { resourceAmounts } from "@iono/core";
+import { taskStorage } from "../executor/task-context.ts";
+import { currentMember } from "./runtime.ts";
+import type { RuntimeContext } from "./types.ts";
+
+const never = new AbortController().signal;
+
+/** What the code that runs knows about itself. */
+export function runtimeContext(): RuntimeContext {
+  const member = currentMember();
+  const running = taskStorage.getStore();
+  return {
+    jobId: "job-1",
+    nodeId: "local",
+    taskId: running === undefined ? undefined : `task-${running.link.owner.toString(36)}-${running.wire.toString(36)}`,
+    actorId: member.actorId,
+    attempt: running?.attempt ?? 0,
+    resources: resourceAmounts(member.taskResources),
+    gpuIds: member.gpuIds,
+    get signal() {
+      return running?.signal ?? never;
+    },
+    namespace: member.options.namespace,
+  };
+}
+
+interface Status {
+  readonly nodes: readonly NodeStatus[];
+}
+
+export interface NodeStatus {
+  readonly id: string;
+  readonly resources: { readonly total: Record<string, number>; readonly available: Record<string, number> };
+}
+
+/** The nodes of the cluster: one, in this version. */
+export async function nodes(): Promise<readonly NodeStatus[]> {
+  const status = await currentMember().agent.request<Status>({ t: "status" });
+  return status.nodes;
+}
+
+/** All resources of the cluster: `{ CPU, GPU, memory, … }`. */
+export async function clusterResources(): Promise<Record<string, number>> {
+  return sum((await nodes()).map((node) => node.resources.total));
+}
+
+/** Those not in use. */
+export async function availableResources(): Promise<Record<string, number>> {
+  return sum((await nodes()).map((node) => node.resources.available));
+}
+
+function sum(all: readonly Record<string, number>[]): Record<string, number> {
+  const total: Record<string, number> = {};
+  for (const each of all) for (const name in each) total[name] = (total[name] ?? 0) + each[name];
+  return total;
+}

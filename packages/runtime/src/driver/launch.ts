@@ -1,0 +1,60 @@
+/** Starts the one child of a local cluster: the agent (and head), which starts the workers. */
+import { spawn, type ChildProcess } from "node:child_process";
+import type { Socket } from "node:net";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type { AgentOptions } from "../agent/options.ts";
+import type { LinkEvents } from "../links/link.ts";
+import { UnixLink } from "../links/unix.ts";
+
+export interface LaunchedAgent {
+  readonly child: ChildProcess;
+  readonly link: UnixLink;
+}
+
+/** Running from source, Node strips the types of the files it runs; a build has one file a process. */
+const fromSource = import.meta.url.endsWith(".ts");
+
+function processFile(kind: "agent" | "worker"): string {
+  const here = new URL(fromSource ? `../${kind}/bin.ts` : `./${kind}/bin.js`, import.meta.url);
+  return fileURLToPath(here);
+}
+
+/** Flags that concern only the process they were given to. */
+const ownFlags = /^--?(inspect|eval$|e$|p$|print$|test|watch|input-type|check$|c$|interactive|i$|prof-process|experimental-test)/;
+const flagsWithValue = new Set(["-e", "--eval", "-p", "--print", "--input-type"]);
+
+/** Node's flags for workers: those of this process, so that loaders and conditions are the same. */
+export function workerFlags(execArgv: readonly string[] = process.execArgv): string[] {
+  const flags: string[] = [];
+  for (let i = 0; i < execArgv.length; i++) {
+    const flag = execArgv[i];
+    if (flagsWithValue.has(flag)) i++;
+    else if (!ownFlags.test(flag)) flags.push(flag);
+  }
+  if (fromSource && !flags.some((flag) => flag.includes("iono-source"))) flags.push("--conditions=iono-source");
+  return flags;
+}
+
+export function entryUrl(): string {
+  const entry = process.argv[1];
+  return entry === undefined ? "" : pathToFileURL(entry).href;
+}
+
+export function workerLaunch(): AgentOptions["worker"] {
+  return { execArgv: workerFlags(), file: processFile("worker") };
+}
+
+export function launchAgent(options: AgentOptions, events: LinkEvents): LaunchedAgent {
+  const flags = fromSource ? ["--conditions=iono-source", "--no-warnings"] : [];
+  const child = spawn(process.execPath, [...flags, processFile("agent")], {
+    env: { ...process.env, IONO_BOOT: JSON.stringify(options) },
+    stdio: ["ignore", "inherit", "inherit", "pipe"],
+    // A process group of its own: Ctrl-C is for the driver, which then ends the cluster in order.
+    detached: true,
+  });
+  child.unref();
+  const socket = child.stdio[3] as Socket;
+  const link = new UnixLink(socket, events);
+  link.unref();
+  return { child, link };
+}

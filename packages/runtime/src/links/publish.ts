@@ -1,0 +1,39 @@
+/**
+ * Unix sockets that leave nothing behind: a listening socket is bound inside a 0700 directory (I5), an O_PATH descriptor
+ * of it is taken, and socket and directory are removed at once. Others of the same user connect through
+ * `/proc/<pid>/fd/<n>`, which works for as long as this process lives and needs no cleaning up after `kill -9`.
+ * Without /proc the files stay until the process ends.
+ */
+import * as fs from "node:fs";
+import * as net from "node:net";
+import * as os from "node:os";
+import * as path from "node:path";
+
+const openPath = 0o10000000;
+
+export interface PublishedSocket {
+  readonly server: net.Server;
+  /** Where others of this user connect. */
+  readonly path: string;
+}
+
+/** Listens and resolves with the path under which others reach `server`. */
+export async function publish(server: net.Server): Promise<PublishedSocket> {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "iono-"));
+  const file = path.join(directory, "s");
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(file, () => {
+      server.removeListener("error", reject);
+      resolve();
+    });
+  });
+  if (!fs.existsSync("/proc/self/fd")) {
+    process.once("exit", () => fs.rmSync(directory, { recursive: true, force: true }));
+    return { server, path: file };
+  }
+  const fd = fs.openSync(file, openPath);
+  fs.unlinkSync(file);
+  fs.rmdirSync(directory);
+  return { server, path: `/proc/${process.pid}/fd/${fd}` };
+}

@@ -1,0 +1,307 @@
+/**
+ * A member of a cluster: what drivers and workers have in common. It owns what it submits, reaches its agent, its peers
+ * and the store, and keeps the lease pools and actor clients of this process.
+ */
+import { frameKinds, linkPage, type IonoError, type FromAgent, type ResourceVector } from "@iono/core";
+import type { Executor } from "../executor/executor.ts";
+import { taskStorage } from "../executor/task-context.ts";
+import { MemoryLink } from "../links/memory.ts";
+import { StoreClient } from "../objects/index.ts";
+import { ActorClient } from "../owner/actor-client.ts";
+import type { ActorDescriptor, Payload } from "../owner/payload.ts";
+import { LeasePool } from "../owner/lease-pool.ts";
+import { Owner, type TaskContext } from "../owner/owner.ts";
+import { Sender } from "../owner/sender.ts";
+import { platform } from "../platform/index.ts";
+import { AgentLink } from "./agent-link.ts";
+import { Peers } from "./peers.ts";
+
+export interface MemberOptions {
+  readonly processNumber: number;
+  readonly entryUrl: string | undefined;
+  readonly namespace: string;
+  /** Resources of the node, for `runtimeContext` and loopback decisions. */
+  readonly resources: ResourceVector;
+  /** Something is owed, or nothing any more. */
+  owed(isOwed: boolean): void;
+  warn(message: string): void;
+  /** The agent asks this process to end. */
+  stop(reason: string): void;
+  onLog?(message: Extract<FromAgent, { t: "log" }>): void;
+  onHost?(message: Extract<FromAgent, { t: "host actor" }>): void;
+}
+
+export class Member {
+  readonly options: MemberOptions;
+  readonly agent = new AgentLink();
+  readonly peers: Peers;
+  readonly owner: Owner;
+  executor: Executor | null = null;
+  readonly #pools = new Map<string, LeasePool>();
+  readonly #actors = new Map<number, WeakRef<ActorClient>>();
+  readonly #dropped = new FinalizationRegistry<number>((actor) => this.#dropActor(actor));
+  #actorCount = 0;
+  #loopback: Sender | null = null;
+  #store: StoreClient | null = null;
+  #storeAt: { path: string; agentPid: number } | null = null;
+  #functionCount = 0;
+  readonly #deaths = new Map<number, string>();
+
+  constructor(options: MemberOptions) {
+    this.options = options;
+    this.peers = new Peers(this.agent, () => options.processNumber);
+    const member = this;
+    this.owner = new Owner({
+      identity: { processNumber: options.processNumber },
+      capture: { entryUrl: options.entryUrl, warn: (message) => options.warn(message) },
+      peers: this.peers,
+      get store() {
+        return member.#openStore();
+      },
+      currentTask: (): TaskContext | null => (this.executor === null ? null : (taskStorage.getStore() ?? null)),
+      waiting: () => {
+        const running = this.executor === null ? undefined : taskStorage.getStore();
+        return running === undefined ? null : running.executor.wait(running);
+      },
+      owed: (isOwed) => this.owed(isOwed),
+      replaceWorker: (worker, reason) => this.agent.notify({ t: "replace", worker, reason }),
+    });
+    this.peers.owner = this.owner;
+    this.agent.onMessage = (message) => this.#message(message);
+  }
+
+  get number(): number {
+    return this.options.processNumber;
+  }
+
+  /** Makes this member execute what others (and itself, by loopback) send. */
+  execute(executor: Executor, loopback: boolean): void {
+    this.executor = executor;
+    this.peers.executor = executor;
+    if (!loopback) return;
+    this.#loopback = loopbackSender(this.owner, executor, this.number);
+    executor.onAllWaiting = () => {
+      for (const pool of this.#pools.values()) if (pool.queue.length > 0) pool.dispatch();
+      this.owner.flush();
+    };
+  }
+
+  /** The only place to run things in an inline runtime. */
+  get loopback(): Sender | null {
+    return this.#loopback;
+  }
+
+  useStore(path: string, agentPid: number): void {
+    this.#storeAt = { path, agentPid };
+  }
+
+  /** How a member that needs the store before the agent has told where it is learns that, without returning to its loop. */
+  findStore: (() => { path: string; agentPid: number } | null) | null = null;
+
+  #debts = 0;
+  #owes = false;
+
+  /** Counts who owes something; the process is told when that changes between none and some. */
+  owed(isOwed: boolean): void {
+    this.#debts += isOwed ? 1 : -1;
+    const owes = this.#debts > 0;
+    if (owes === this.#owes) return;
+    this.#owes = owes;
+    this.options.owed(owes);
+  }
+
+  /** Id of the actor that this process is, if it is one. */
+  actorId: string | undefined = undefined;
+  /** What a task of this process has. */
+  taskResources: ResourceVector = {};
+  gpuIds: readonly number[] = [];
+
+  nextFunctionNumber(): number {
+    return ++this.#functionCount;
+  }
+
+  /** The code of remote functions that arrived, by key: a function that submits itself names its own key only. */
+  readonly #definitions = new Map<string, Payload>();
+
+  learnDefinition(key: string, payload: Payload): void {
+    this.#definitions.set(key, payload);
+  }
+
+  definitionPayload(key: string): Payload | null {
+    return this.#definitions.get(key) ?? null;
+  }
+
+  // leases
+
+  pool(shape: string, resources: ResourceVector): LeasePool {
+    let pool = this.#pools.get(shape);
+    if (pool === undefined) {
+      const member = this;
+      pool = new LeasePool(
+        this.owner,
+        {
+          demand: (from, count) => this.agent.notify({ t: "demand", resources: from.resources as ResourceVector, count }),
+          release: (_from, worker) => this.agent.notify({ t: "release", worker }),
+          get loopback() {
+            return member.#mayLoopBack(resources) ? member.#loopback : null;
+          },
+        },
+        shape,
+        resources,
+      );
+      this.#pools.set(shape, pool);
+    }
+    return pool;
+  }
+
+  get pools(): Iterable<LeasePool> {
+    return this.#pools.values();
+  }
+
+  /** A child may run in this process when its tasks all wait and the child asks for CPUs only. */
+  #mayLoopBack(resources: ResourceVector): boolean {
+    if (this.executor === null || !this.executor.mayLoopBack) return false;
+    return Object.keys(resources).every((name) => name === "CPU");
+  }
+
+  // actors
+
+  nextActorId(): number {
+    return this.number * 2 ** 32 + ++this.#actorCount;
+  }
+
+  /** The client of an actor; `hold` when this process has not told the agent yet that it holds a handle. */
+  actorClient(descriptor: ActorDescriptor, hold: boolean, announced = hold): ActorClient {
+    const known = this.#actors.get(descriptor.actor)?.deref();
+    if (known !== undefined) return known;
+    const client = new ActorClient(this.owner, this.agent, this.peers, descriptor, announced);
+    this.#actors.set(descriptor.actor, new WeakRef(client));
+    this.#dropped.register(client, descriptor.actor);
+    if (hold) this.owner.borrows.expect(this.agent.request({ t: "hold actor", actor: descriptor.actor }));
+    return client;
+  }
+
+  /** The named actor existed already: the client stands for that one. */
+  redirect(client: ActorClient, existing: ActorDescriptor): void {
+    client.descriptor = existing;
+    this.#actors.set(existing.actor, new WeakRef(client));
+    this.#dropped.register(client, existing.actor);
+  }
+
+  #dropActor(actor: number): void {
+    if (this.#actors.get(actor)?.deref() !== undefined) return;
+    this.#actors.delete(actor);
+    this.agent.notify({ t: "drop actor", actor });
+  }
+
+  // the agent's messages
+
+  #message(message: FromAgent): void {
+    switch (message.t) {
+      case "grant":
+        this.#granted(message);
+        break;
+      case "recall":
+        this.#pools.get(message.shape)?.recalled(message.worker);
+        this.owner.flush();
+        break;
+      case "process ended":
+        this.#deaths.set(message.process, message.reason);
+        this.owner.borrows.ownerDied(message.process, message.reason);
+        break;
+      case "infeasible":
+        this.options.warn(infeasibleText(message));
+        break;
+      case "host actor":
+        this.options.onHost?.(message);
+        break;
+      case "log":
+        this.options.onLog?.(message);
+        break;
+      case "stop":
+        this.options.stop(message.reason);
+        break;
+      default:
+        break;
+    }
+  }
+
+  #granted(grant: Extract<FromAgent, { t: "grant" }>): void {
+    const pool = this.#pools.get(grant.shape);
+    if (pool === undefined) {
+      this.agent.notify({ t: "release", worker: grant.worker });
+      return;
+    }
+    const sender = this.peers.sender(grant.worker, grant.path, grant.pid, (lost) => {
+      pool.lost(lost, this.#deathReason(grant.worker));
+      this.owner.flush();
+    });
+    sender.onProgress = () => pool.progressed(sender);
+    pool.granted(sender);
+    this.owner.flush();
+  }
+
+  async #deathReason(worker: number): Promise<string> {
+    const known = this.#deaths.get(worker);
+    if (known !== undefined) return known;
+    const timeout = new Promise<string>((resolve) => setTimeout(resolve, deathReasonMs, "its link ended").unref());
+    return Promise.race([this.agent.request<string>({ t: "death reason", process: worker }).catch((error: Error) => error.message), timeout]);
+  }
+
+  #openStore(): StoreClient | null {
+    if (this.#store !== null) return this.#store;
+    this.#storeAt ??= this.findStore?.() ?? null;
+    if (this.#storeAt === null) return null;
+    this.#store = StoreClient.connect({
+      platform: platform(),
+      socketPath: this.#storeAt.path,
+      process: this.number,
+      secret: this.peers.secret,
+    });
+    return this.#store;
+  }
+
+  get openedStore(): StoreClient | null {
+    return this.#store;
+  }
+
+  /** The agent is gone, or the runtime is shut down: everything pending fails. */
+  close(reason: IonoError): void {
+    this.agent.lose(reason);
+    this.owner.close(reason);
+    for (const pool of this.#pools.values()) for (const sender of pool.senders) sender.link.destroy();
+    this.#store?.close();
+  }
+}
+
+const deathReasonMs = 2000;
+
+/** A sender whose executor is this very process. */
+export function loopbackSender(owner: Owner, executor: Executor, processNumber: number): Sender {
+  const [near, far] = MemoryLink.pair({ frame() {}, closed() {} }, { frame() {}, closed() {} });
+  const pages = platform().sharedPages;
+  const page = pages?.create(linkPage.totalBytes);
+  const sender = new Sender(processNumber, process.pid, near, page ?? null);
+  const attached = executor.attach(processNumber, far, page?.memory ?? null, true);
+  far.listen({ frame: (kind, chunk, start, end) => void executor.frame(attached, kind, chunk, start, end), closed() {} });
+  near.listen({
+    frame: (kind, chunk, start, end) => {
+      if (kind === frameKinds.results) {
+        sender.lastHeardMs = performance.now();
+        owner.results(sender, chunk, start, end);
+        sender.onProgress();
+      } else if (kind === frameKinds.blocked || kind === frameKinds.unblocked) {
+        sender.setBlocked(chunk.readUInt32LE(start), kind === frameKinds.blocked, owner.table);
+        sender.onProgress();
+      }
+    },
+    closed() {},
+  });
+  return sender;
+}
+
+function infeasibleText({ shape, missing, actor }: Extract<FromAgent, { t: "infeasible" }>): string {
+  const what = actor === 0 ? `tasks that ask for ${shape || "no resources"}` : `an actor that asks for ${shape}`;
+  return `${what} cannot run on this cluster as it is (${missing}); they wait until a node that fits joins`;
+}
+

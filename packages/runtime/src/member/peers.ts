@@ -1,0 +1,215 @@
+/**
+ * Links between the members of a node. Every member listens; whoever has something to send connects and says who it is.
+ * A connection that does not know the cluster's secret, or sends anything but frames, is closed and counted.
+ */
+import { frameKinds, linkPage } from "@iono/core";
+import { timingSafeEqual } from "node:crypto";
+import * as net from "node:net";
+import type { Executor } from "../executor/executor.ts";
+import type { ExecutorLink } from "../executor/executor-link.ts";
+import type { Link } from "../links/link.ts";
+import { publish } from "../links/publish.ts";
+import { UnixLink } from "../links/unix.ts";
+import { cancelRef } from "../owner/cancel.ts";
+import type { Owner, Peers as OwnerPeers } from "../owner/owner.ts";
+import { packMessage, unpackMessage } from "../owner/payload.ts";
+import { Sender } from "../owner/sender.ts";
+import { platform, type SharedPage } from "../platform/index.ts";
+import type { AgentLink } from "./agent-link.ts";
+
+interface Hello {
+  readonly secret: string;
+  readonly process: number;
+  /** Shared page of this link, when the connecting side sends work. */
+  readonly page: string | null;
+}
+
+/** One link and the roles it has. */
+interface Peer {
+  process: number;
+  readonly link: Link;
+  sender: Sender | null;
+  executor: ExecutorLink | null;
+  onLost: (() => void) | null;
+}
+
+const helloMs = 5000;
+const refusalLogMs = 60_000;
+
+export class Peers implements OwnerPeers {
+  readonly #agent: AgentLink;
+  readonly #number: () => number;
+  /** Filled in by the member: peers, owner and executor know one another. */
+  owner!: Owner;
+  executor: Executor | null = null;
+  secret = "";
+  readonly #links = new Map<number, Peer>();
+  readonly #reaching = new Map<number, Promise<Link>>();
+  /** Connections refused so far. */
+  refused = 0;
+  #refusalLoggedMs = -Infinity;
+
+  constructor(agent: AgentLink, number: () => number) {
+    this.#agent = agent;
+    this.#number = number;
+  }
+
+  /** Listens; resolves with the path for others. */
+  async listen(): Promise<string> {
+    const server = net.createServer((socket) => this.#accept(socket));
+    const { path } = await publish(server);
+    server.unref();
+    return path;
+  }
+
+  /** A link to another member: an existing one of either direction, or a new one. */
+  reach(processNumber: number): Promise<Link> {
+    const known = this.#links.get(processNumber);
+    if (known !== undefined && !known.link.closed) return Promise.resolve(known.link);
+    let reaching = this.#reaching.get(processNumber);
+    if (reaching === undefined) {
+      reaching = this.#agent
+        .request<{ path: string; pid: number }>({ t: "address", process: processNumber })
+        .then(({ path }) => this.#connect(processNumber, path, null).link)
+        .finally(() => this.#reaching.delete(processNumber));
+      this.#reaching.set(processNumber, reaching);
+    }
+    return reaching;
+  }
+
+  /** Connects to an executor in order to send it work. */
+  sender(processNumber: number, path: string, pid: number, onLost: (sender: Sender) => void): Sender {
+    const pages = platform().sharedPages;
+    const page = pages?.create(linkPage.totalBytes);
+    const peer = this.#connect(processNumber, path, page === undefined ? null : `/proc/${process.pid}/fd/${page.fd}`);
+    const sender = new Sender(processNumber, pid, peer.link, page ?? null);
+    peer.sender = sender;
+    peer.onLost = () => onLost(sender);
+    return sender;
+  }
+
+  // connecting and accepting
+
+  #connect(processNumber: number, path: string, page: string | null): Peer {
+    const peer: Peer = { process: processNumber, link: UnixLink.connect(path, { frame() {}, closed() {} }), sender: null, executor: null, onLost: null };
+    peer.link.listen({
+      frame: (kind, chunk, start, end) => this.#frame(peer, kind, chunk, start, end),
+      closed: () => this.#closed(peer),
+    });
+    peer.link.unref();
+    const hello: Hello = { secret: this.secret, process: this.#number(), page };
+    peer.link.send("control", frameKinds.hello, packMessage(hello));
+    if (!this.#links.has(processNumber)) this.#links.set(processNumber, peer);
+    return peer;
+  }
+
+  #accept(socket: net.Socket): void {
+    let peer: Peer | null = null;
+    const timer = setTimeout(() => {
+      if (peer === null) this.#refuse(link, "it said nothing");
+    }, helloMs);
+    timer.unref();
+    const link = new UnixLink(socket, {
+      frame: (kind, chunk, start, end) => {
+        if (peer !== null) {
+          this.#frame(peer, kind, chunk, start, end);
+          return;
+        }
+        peer = this.#greeted(link, kind, chunk, start, end);
+      },
+      closed: (error) => {
+        clearTimeout(timer);
+        if (peer !== null) this.#closed(peer);
+        else if (error !== undefined) this.#countRefusal(error.message);
+      },
+    });
+    link.unref();
+  }
+
+  #greeted(link: UnixLink, kind: number, chunk: Buffer, start: number, end: number): Peer | null {
+    let hello: Hello;
+    try {
+      if (kind !== frameKinds.hello) throw new Error("it did not say who it is");
+      hello = unpackMessage(chunk, start, end) as Hello;
+      if (!sameSecret(hello.secret, this.secret) || typeof hello.process !== "number") throw new Error("it does not know the secret");
+    } catch (error) {
+      this.#refuse(link, error instanceof Error ? error.message : String(error));
+      return null;
+    }
+    const peer: Peer = { process: hello.process, link, sender: null, executor: null, onLost: null };
+    if (!this.#links.has(hello.process)) this.#links.set(hello.process, peer);
+    if (this.executor !== null) {
+      const pages = platform().sharedPages;
+      const page: SharedPage | undefined = hello.page === null ? undefined : pages?.open(hello.page, linkPage.totalBytes);
+      peer.executor = this.executor.attach(hello.process, link, page?.memory ?? null);
+      peer.onLost = () => page?.close();
+    }
+    return peer;
+  }
+
+  #refuse(link: Link, reason: string): void {
+    this.#countRefusal(reason);
+    link.destroy();
+  }
+
+  #countRefusal(reason: string): void {
+    this.refused++;
+    const now = performance.now();
+    if (now - this.#refusalLoggedMs < refusalLogMs) return;
+    this.#refusalLoggedMs = now;
+    process.stderr.write(`iono: refused a connection (${reason}); ${this.refused} so far\n`);
+  }
+
+  // frames
+
+  #frame(peer: Peer, kind: number, chunk: Buffer, start: number, end: number): void {
+    const { owner } = this;
+    if (peer.sender !== null) {
+      const { sender } = peer;
+      if (kind === frameKinds.results) {
+        sender.lastHeardMs = performance.now();
+        owner.results(sender, chunk, start, end);
+        sender.onProgress();
+        return;
+      }
+      if (kind === frameKinds.blocked || kind === frameKinds.unblocked) {
+        sender.setBlocked(chunk.readUInt32LE(start), kind === frameKinds.blocked, owner.table);
+        sender.onProgress();
+        return;
+      }
+    }
+    if (peer.executor !== null && this.executor !== null && this.executor.frame(peer.executor, kind, chunk, start, end)) return;
+    switch (kind) {
+      case frameKinds.watch:
+        owner.borrows.watched(peer.link, chunk, start, end);
+        break;
+      case frameKinds.watchReply:
+        owner.borrows.replied(peer.process, peer.link, chunk, start, end);
+        break;
+      case frameKinds.watchDone:
+        owner.borrows.done(peer.link, chunk, start, end);
+        break;
+      case frameKinds.cancelRef: {
+        const request = unpackMessage(chunk, start, end) as { sequence: number; force: boolean; recursive: boolean };
+        const ref = owner.references.escaped(request.sequence);
+        if (ref !== undefined) cancelRef(owner, ref, request);
+        break;
+      }
+    }
+  }
+
+  #closed(peer: Peer): void {
+    if (this.#links.get(peer.process) === peer) this.#links.delete(peer.process);
+    this.owner.borrows.linkClosed(peer.link);
+    if (peer.executor !== null) this.executor?.detach(peer.executor);
+    peer.onLost?.();
+  }
+}
+
+function sameSecret(given: unknown, secret: string): boolean {
+  if (typeof given !== "string" || secret === "") return false;
+  const a = Buffer.from(given);
+  const b = Buffer.from(secret);
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+

@@ -1,0 +1,60 @@
+/** A worker process: runs tasks, or one actor. Started by its agent, which is connected to it by descriptor 3. */
+import * as net from "node:net";
+import { startRuntimeInWorker } from "../api/runtime.ts";
+import { installEntryGuard } from "../capture/index.ts";
+import { Executor } from "../executor/executor.ts";
+import { UnixLink } from "../links/unix.ts";
+import { Member } from "../member/member.ts";
+import { platform } from "../platform/index.ts";
+import { forwardOutput } from "./console.ts";
+import { hostActor } from "./host-actor.ts";
+import { readWorkerOptions } from "./options.ts";
+
+const options = readWorkerOptions();
+platform().dieWithParent("SIGKILL", options.agentPid);
+process.title = "iono worker";
+process.on("SIGINT", () => {});
+process.on("SIGHUP", () => {});
+
+const link = new UnixLink(new net.Socket({ fd: 3 }), {
+  frame: (_kind, chunk, start, end) => member.agent.receive(chunk, start, end),
+  closed: () => process.exit(1),
+});
+
+const member: Member = new Member({
+  processNumber: options.number,
+  entryUrl: options.entry === "" ? undefined : options.entry,
+  namespace: "",
+  resources: options.resources,
+  owed: () => {},
+  warn: (message) => process.emitWarning(message, "IonoWarning"),
+  stop: (reason) => end(reason),
+  onHost: ({ actor }) => {
+    process.title = `iono actor ${actor.className}`;
+    hostActor(member, executor, actor);
+  },
+});
+
+const executor: Executor = new Executor(member.owner, {
+  blocked: (blocked) => member.agent.notify({ t: "blocked", blocked }),
+  retire: (reason) => end(reason),
+  learnDefinition: (key, payload) => member.learnDefinition(key, payload),
+});
+member.execute(executor, true);
+member.agent.attach(link);
+member.peers.secret = options.secret;
+member.useStore(options.storePath, options.agentPid);
+startRuntimeInWorker(member);
+if (options.entry !== "") installEntryGuard(options.entry);
+forwardOutput(member.agent);
+
+let ending = false;
+/** Ends this process once its results are out: the exit waits for what is written to reach the kernel. */
+function end(reason: string): void {
+  if (ending) return;
+  ending = true;
+  member.agent.notify({ t: "retire", reason });
+  executor.drain(() => process.exit(0));
+}
+
+void member.peers.listen().then((path) => member.agent.notify({ t: "listening", path, pid: process.pid }));

@@ -1,0 +1,64 @@
+/** Makes this worker the process of one actor. */
+import { IonoError, type ActorSpec } from "@iono/core";
+import type { ActorInstance, Executor } from "../executor/executor.ts";
+import { originOf, stableError } from "../executor/failures.ts";
+import type { ConcurrencyGroup } from "../executor/task-context.ts";
+import type { Member } from "../member/member.ts";
+import { packMessage, type Payload } from "../owner/payload.ts";
+import { toError } from "../owner/owner.ts";
+
+interface ActorPayload {
+  readonly actorClass: Payload;
+  readonly args: readonly Payload[];
+}
+
+export function hostActor(member: Member, executor: Executor, spec: ActorSpec): void {
+  const defaultGroup: ConcurrencyGroup = { name: "default", limit: spec.maxConcurrency, running: 0 };
+  const named = new Map<string, ConcurrencyGroup>();
+  const byMethod = new Map<string, ConcurrencyGroup>();
+  for (const { name, limit, methods } of spec.groups) {
+    const group: ConcurrencyGroup = { name, limit, running: 0 };
+    named.set(name, group);
+    for (const method of methods) byMethod.set(method, group);
+  }
+  const hosted = {
+    target: {} as object,
+    className: spec.className,
+    ended: null as IonoError | null,
+    groups: [defaultGroup, ...named.values()],
+    groupOf: (method: string, group: string): ConcurrencyGroup =>
+      (group !== "" ? named.get(group) : byMethod.get(method)) ?? defaultGroup,
+  } satisfies ActorInstance;
+  const constructed = construct(member, spec).then(
+    (target) => {
+      hosted.target = target;
+      member.agent.notify({ t: "actor constructed", error: null, message: "" });
+    },
+    (error: unknown) => {
+      const message = `its constructor threw ${toError(error).name}: ${toError(error).message}`;
+      hosted.ended = new IonoError("ActorDied", `actor ${spec.className} is dead: ${message}`);
+      member.agent.notify({ t: "actor constructed", error: packFailure(member, error, spec.className), message });
+    },
+  );
+  executor.become(hosted, constructed);
+}
+
+async function construct(member: Member, spec: ActorSpec): Promise<object> {
+  const { actorClass, args } = spec.payload as ActorPayload;
+  const { owner } = member;
+  const received = [actorClass, ...args].map((payload) => owner.references.receive(payload, false));
+  await owner.borrows.confirmed();
+  const [target, ...values] = await Promise.all(received.map((each) => owner.codec.decode(each)));
+  const Class = target as new (...args: unknown[]) => object;
+  return new Class(...values);
+}
+
+function packFailure(member: Member, error: unknown, className: string): Uint8Array {
+  const origin = originOf(error, `new ${className}`, 0);
+  try {
+    return packMessage(member.owner.codec.encode([error, origin], ["error"]).payload);
+  } catch (reason) {
+    return packMessage(member.owner.codec.encode([stableError(error, toError(reason)), origin], ["error"]).payload);
+  }
+}
+

@@ -1,0 +1,20 @@
+/** What the agent tells a worker at its start, in the environment variable `IONO_BOOT`. */
+import type { ResourceVector } from "@iono/core";
+
+export interface WorkerOptions {
+  readonly number: number;
+  readonly agentPid: number;
+  /** URL of the program's entry, which a worker never runs. */
+  readonly entry: string;
+  readonly secret: string;
+  readonly storePath: string;
+  readonly gpuIds: readonly number[];
+  readonly resources: ResourceVector;
+}
+
+export function readWorkerOptions(): WorkerOptions {
+  const text = process.env["IONO_BOOT"];
+  delete process.env["IONO_BOOT"];
+  if (text === undefined) throw new Error("a worker is started by an agent, not by hand");
+  return JSON.parse(text) as WorkerOptions;
+}
