@@ -76,7 +76,10 @@ export class StoreMachine {
         this.#pin(event, block, out);
         break;
       case "unpin":
-        if (block !== undefined) this.#unpin(event.process, block, event.mapped, out);
+        if (block === undefined) break;
+        if (event.mapped) refuseWaiting(block, "stale", out, event.process);
+        (event.mapped ? block.maps : block.holds).delete(event.process);
+        this.#settle(block, out);
         break;
       case "free":
         this.#free(block, out);
@@ -181,12 +184,6 @@ export class StoreMachine {
     if (block.state === "memory" || block.state === "spilling") return grant(ticket, block, false, out);
     block.waiting.push(ticket);
     if (block.state === "disk") this.#queue.pushRestore(block);
-  }
-
-  #unpin(process: number, block: Block, mapped: boolean, out: StoreInstruction[]): void {
-    if (mapped) refuseWaiting(block, "stale", out, process);
-    (mapped ? block.maps : block.holds).delete(process);
-    this.#settle(block, out);
   }
 
   #seal(process: number, block: Block | undefined, out: StoreInstruction[]): void {
@@ -355,8 +352,7 @@ export class StoreMachine {
   /** Lets go of a block that nobody needs and nothing works on. (S2) (S3) */
   #settle(block: Block, out: StoreInstruction[]): void {
     if (block.holds.size > 0 || block.maps.size > 0) return;
-    if (block.state === "memory" || block.state === "disk" || block.state === "lost")
-      this.#discard(block, out);
+    if (["memory", "disk", "lost"].includes(block.state)) this.#discard(block, out);
   }
 
   #discard(block: Block, out: StoreInstruction[]): void {

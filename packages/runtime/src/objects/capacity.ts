@@ -18,7 +18,10 @@ export function memoryLimitBytes(readText: (file: string) => string | undefined 
 }
 
 /** How large the object store of this machine may become: 30 % of the memory, or what is configured if that is less. */
-export function storeCapacityBytes(configuredBytes?: number, limitBytes: number = memoryLimitBytes()): number {
+export function storeCapacityBytes(
+  configuredBytes?: number,
+  limitBytes: number = memoryLimitBytes(),
+): number {
   const most = Math.max(mebibyte, Math.floor(limitBytes * share));
   return Math.max(mebibyte, Math.min(most, configuredBytes ?? most));
 }

@@ -33,9 +33,16 @@ export function liveObjects(prototype: object): object[] {
   holder[exchange] = { prototype, objects: [] };
   try {
     const name = `globalThis[${JSON.stringify(exchange)}]`;
-    const { result } = post<{ result: { objectId: string } }>(session, "Runtime.evaluate", { expression: `${name}.prototype` });
-    const { objects } = post<{ objects: { objectId: string } }>(session, "Runtime.queryObjects", { prototypeObjectId: result.objectId });
-    post(session, "Runtime.callFunctionOn", { objectId: objects.objectId, functionDeclaration: `function () { ${name}.objects = this }` });
+    const { result } = post<{ result: { objectId: string } }>(session, "Runtime.evaluate", {
+      expression: `${name}.prototype`,
+    });
+    const { objects } = post<{ objects: { objectId: string } }>(session, "Runtime.queryObjects", {
+      prototypeObjectId: result.objectId,
+    });
+    post(session, "Runtime.callFunctionOn", {
+      objectId: objects.objectId,
+      functionDeclaration: `function () { ${name}.objects = this }`,
+    });
     return holder[exchange].objects;
   } finally {
     delete holder[exchange];

@@ -101,7 +101,8 @@ export class HandleTable {
     const before = performance.now();
     if (this.#records.size === 0 || (before < this.#notBefore && !forced)) return 0;
     const live = new Set<number>();
-    for (const handle of liveObjects(StoreHandle.prototype)) live.add(StoreHandle.idOf(handle as StoreHandle));
+    for (const handle of liveObjects(StoreHandle.prototype))
+      live.add(StoreHandle.idOf(handle as StoreHandle));
     const liveBytes = this.#liveBytes;
     for (const id of [...this.#records.keys()]) if (!live.has(id)) this.release(id);
     const after = performance.now();
@@ -123,7 +124,9 @@ export class HandleTable {
     if (this.#createdBytes < this.#thresholdBytes) return;
     // A process that keeps what it makes is asked less and less often.
     const useful = this.#releasedBytes * 4 >= this.#thresholdBytes;
-    this.#thresholdBytes = useful ? this.#thresholds.baseBytes : Math.min(this.#thresholds.maxBytes, this.#thresholdBytes * 2);
+    this.#thresholdBytes = useful
+      ? this.#thresholds.baseBytes
+      : Math.min(this.#thresholds.maxBytes, this.#thresholdBytes * 2);
     this.#releasedBytes = 0;
     this.collect();
   }

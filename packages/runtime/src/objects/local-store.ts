@@ -10,7 +10,10 @@ type Granted = StoreInstruction & { kind: "granted" };
 export class LocalStore {
   readonly #server: StoreServer;
   readonly #view: SegmentView;
-  readonly #waiting = new Map<number, { readonly resolve: (granted: Granted) => void; readonly reject: (error: IonoError) => void }>();
+  readonly #waiting = new Map<
+    number,
+    { readonly resolve: (granted: Granted) => void; readonly reject: (error: IonoError) => void }
+  >();
   #nextTicket = 1;
 
   constructor(server: StoreServer, view: SegmentView) {
@@ -20,7 +23,16 @@ export class LocalStore {
 
   /** Takes a block for an object that arrives in pieces; `seal` or `abandon` it. Rejects when there is no room and none comes. */
   async allocate(sizeBytes: number, pinnedFor: number): Promise<StoreLocation> {
-    return (await this.#ask((ticket) => ({ kind: "allocate", process: storeHostProcess, ticket, sizeBytes, pinnedFor, patient: true }))).location;
+    return (
+      await this.#ask((ticket) => ({
+        kind: "allocate",
+        process: storeHostProcess,
+        ticket,
+        sizeBytes,
+        pinnedFor,
+        patient: true,
+      }))
+    ).location;
   }
 
   /** Writes a piece of a block that was allocated here. `at` counts from the block's start. */
@@ -30,17 +42,36 @@ export class LocalStore {
   }
 
   seal(location: StoreLocation): void {
-    this.#server.handle({ kind: "seal", process: storeHostProcess, block: location.block, generation: location.generation });
+    this.#server.handle({
+      kind: "seal",
+      process: storeHostProcess,
+      block: location.block,
+      generation: location.generation,
+    });
   }
 
   abandon(location: StoreLocation): void {
-    this.#server.handle({ kind: "abandon", process: storeHostProcess, block: location.block, generation: location.generation });
+    this.#server.handle({
+      kind: "abandon",
+      process: storeHostProcess,
+      block: location.block,
+      generation: location.generation,
+    });
   }
 
   /** Brings an object into memory and keeps it there until `unpin`. Resolves to where it is now. Pins do not count. */
   async pin(location: StoreLocation): Promise<StoreLocation> {
     const { block, generation } = location;
-    return (await this.#ask((ticket) => ({ kind: "pin", process: storeHostProcess, ticket, block, generation, mapped: true }))).location;
+    return (
+      await this.#ask((ticket) => ({
+        kind: "pin",
+        process: storeHostProcess,
+        ticket,
+        block,
+        generation,
+        mapped: true,
+      }))
+    ).location;
   }
 
   /** Copies a piece of a pinned object. `at` counts from the block's start. */
@@ -50,7 +81,13 @@ export class LocalStore {
   }
 
   unpin(location: StoreLocation): void {
-    this.#server.handle({ kind: "unpin", process: storeHostProcess, block: location.block, generation: location.generation, mapped: true });
+    this.#server.handle({
+      kind: "unpin",
+      process: storeHostProcess,
+      block: location.block,
+      generation: location.generation,
+      mapped: true,
+    });
   }
 
   answer(answer: StoreInstruction & { kind: "granted" | "refused" }): void {
@@ -61,7 +98,8 @@ export class LocalStore {
   }
 
   close(): void {
-    for (const { reject } of this.#waiting.values()) reject(new IonoError("ShutDown", "the object store is closed"));
+    for (const { reject } of this.#waiting.values())
+      reject(new IonoError("ShutDown", "the object store is closed"));
     this.#waiting.clear();
     this.#view.close();
   }
@@ -76,5 +114,6 @@ export class LocalStore {
 }
 
 function checkRange(location: StoreLocation, at: number, bytes: number): void {
-  if (at < 0 || at + bytes > location.size) throw new RangeError(`${at}+${bytes} is outside an object of ${location.size} bytes`);
+  if (at < 0 || at + bytes > location.size)
+    throw new RangeError(`${at}+${bytes} is outside an object of ${location.size} bytes`);
 }

@@ -14,7 +14,12 @@ export interface SpillJob {
 }
 
 export type SpillRequest =
-  | { readonly kind: "spill"; readonly file: number; readonly directory: string; readonly jobs: readonly SpillJob[] }
+  | {
+      readonly kind: "spill";
+      readonly file: number;
+      readonly directory: string;
+      readonly jobs: readonly SpillJob[];
+    }
   | ({ readonly kind: "restore"; readonly file: number; readonly checksum: number } & SpillJob)
   | { readonly kind: "close"; readonly file: number };
 
@@ -41,13 +46,18 @@ function serve(request: SpillRequest): SpillReply {
   switch (request.kind) {
     case "spill": {
       const file = openFile(request.file, request.directory);
-      return { kind: "spilled", checksums: request.jobs.map((job) => copy(memoryFd, job.offset, file, job.position, job.bytes)) };
+      return {
+        kind: "spilled",
+        checksums: request.jobs.map((job) => copy(memoryFd, job.offset, file, job.position, job.bytes)),
+      };
     }
     case "restore": {
       const file = files.get(request.file);
       if (file === undefined) return { kind: "failed", code: "the file is gone" };
       const checksum = copy(file, request.position, memoryFd, request.offset, request.bytes);
-      return checksum === request.checksum ? { kind: "restored" } : { kind: "failed", code: "wrong checksum" };
+      return checksum === request.checksum
+        ? { kind: "restored" }
+        : { kind: "failed", code: "wrong checksum" };
     }
     case "close": {
       const file = files.get(request.file);
@@ -82,7 +92,8 @@ function copy(from: number, fromAt: number, to: number, toAt: number, bytes: num
     const got = fs.readSync(from, chunk, 0, Math.min(chunk.length, bytes - done), fromAt + done);
     if (got === 0) throw new Error("the file ends too early");
     checksum = crc32(chunk.subarray(0, got), checksum);
-    for (let written = 0; written < got; ) written += fs.writeSync(to, chunk, written, got - written, toAt + done + written);
+    for (let written = 0; written < got;)
+      written += fs.writeSync(to, chunk, written, got - written, toAt + done + written);
     done += got;
   }
   return checksum;

@@ -70,7 +70,9 @@ export class Spiller {
       }
       if (this.#current === file) this.#current = undefined;
       this.#letGo(file, blocks.length);
-      this.#options.onWarning(`spilling to ${file.directory} failed: ${reply.kind === "failed" ? reply.code : "no reply"}`);
+      this.#options.onWarning(
+        `spilling to ${file.directory} failed: ${reply.kind === "failed" ? reply.code : "no reply"}`,
+      );
       if (attemptsLeft > 1) this.#trySpill(blocks, attemptsLeft - 1);
       else this.#options.onEvent({ kind: "spillFailed", blocks });
     });
@@ -79,8 +81,13 @@ export class Spiller {
   restore({ block, generation, offset, bytes, disk }: Restore): void {
     const { file, position, checksum } = disk;
     this.#ask({ kind: "restore", file, offset, bytes, position, checksum }, (reply) => {
-      if (reply.kind === "failed") this.#options.onWarning(`a spilled object of ${bytes} bytes cannot be restored: ${reply.code}`);
-      this.#options.onEvent({ kind: reply.kind === "restored" ? "restored" : "restoreFailed", block, generation });
+      if (reply.kind === "failed")
+        this.#options.onWarning(`a spilled object of ${bytes} bytes cannot be restored: ${reply.code}`);
+      this.#options.onEvent({
+        kind: reply.kind === "restored" ? "restored" : "restoreFailed",
+        block,
+        generation,
+      });
     });
   }
 
@@ -129,7 +136,9 @@ export class Spiller {
 
   #startWorker(): Worker {
     const file = import.meta.url.endsWith(".ts") ? "./spill-worker.ts" : "./spill-worker.js";
-    const worker = new Worker(new URL(file, import.meta.url), { workerData: { memoryFd: this.#options.memoryFd } });
+    const worker = new Worker(new URL(file, import.meta.url), {
+      workerData: { memoryFd: this.#options.memoryFd },
+    });
     worker.unref();
     worker.on("message", ({ id, reply }: { id: number; reply: SpillReply }) => {
       const then = this.#pending.get(id);

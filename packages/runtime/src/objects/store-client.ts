@@ -82,7 +82,12 @@ export class StoreClient {
     const pins = this.#pinsOf(location);
     if (pins.holds === 0) {
       const { link } = this.#open();
-      const reply = link.ask({ op: "pin", block: location.block, generation: location.generation, ticket: link.newTicket() });
+      const reply = link.ask({
+        op: "pin",
+        block: location.block,
+        generation: location.generation,
+        ticket: link.newTicket(),
+      });
       if (reply.status !== "granted") {
         this.#forgetUnpinned(location.block, pins);
         throw refused(reply, { location });
@@ -138,7 +143,10 @@ export class StoreClient {
     if (this.#opened === undefined) {
       const link = new StoreLink(this.#options);
       const capacity = link.welcome.capacityBytes;
-      this.#opened = { link, handles: new HandleTable({ baseBytes: Math.max(64 * mebibyte, capacity / 4), maxBytes: capacity }) };
+      this.#opened = {
+        link,
+        handles: new HandleTable({ baseBytes: Math.max(64 * mebibyte, capacity / 4), maxBytes: capacity }),
+      };
     }
     return this.#opened;
   }
@@ -149,7 +157,13 @@ export class StoreClient {
     const { link, handles } = this.#open();
     const ask = (patient: boolean): StoreReply => {
       const ticket = link.newTicket();
-      const reply = link.ask({ op: "allocate", ticket, size: sizeBytes, process: pinnedFor, flags: patient ? patientFlag : 0 });
+      const reply = link.ask({
+        op: "allocate",
+        ticket,
+        size: sizeBytes,
+        process: pinnedFor,
+        flags: patient ? patientFlag : 0,
+      });
       return this.#settle(reply, ticket);
     };
     let reply = ask(false);
@@ -164,7 +178,13 @@ export class StoreClient {
     const { link, handles } = this.#open();
     const ask = (patient: boolean): Promise<StoreReply> => {
       const ticket = link.newTicket();
-      const reply = link.ask({ op: "allocate", ticket, size: sizeBytes, process: pinnedFor, flags: patient ? patientFlag : 0 });
+      const reply = link.ask({
+        op: "allocate",
+        ticket,
+        size: sizeBytes,
+        process: pinnedFor,
+        flags: patient ? patientFlag : 0,
+      });
       return this.#settleAsync(reply, ticket);
     };
     let reply = await ask(false);
@@ -190,7 +210,9 @@ export class StoreClient {
     try {
       link.segment.write(location.offset, layout.header, fresh);
       link.segment.write(location.offset + layout.header.byteLength, encoded.bytes, fresh);
-      encoded.parts.forEach((part, i) => link.segment.write(location.offset + layout.partOffsets[i], part, fresh));
+      encoded.parts.forEach((part, i) =>
+        link.segment.write(location.offset + layout.partOffsets[i], part, fresh),
+      );
     } catch (error) {
       link.tell("abandon", location);
       throw error;
@@ -223,7 +245,13 @@ export class StoreClient {
   }
 
   #askPin(location: StoreLocation, ticket: number): StoreReply {
-    return this.#open().link.ask({ op: "pin", block: location.block, generation: location.generation, ticket, flags: mappedFlag });
+    return this.#open().link.ask({
+      op: "pin",
+      block: location.block,
+      generation: location.generation,
+      ticket,
+      flags: mappedFlag,
+    });
   }
 
   #pinned(location: StoreLocation, reply: StoreReply): StoreLocation {
@@ -243,7 +271,8 @@ export class StoreClient {
     const { link, handles } = this.#open();
     let kept = false;
     try {
-      const mapping = location.size > copyLimitBytes ? link.segment.mapPrivate(location.offset, location.size) : undefined;
+      const mapping =
+        location.size > copyLimitBytes ? link.segment.mapPrivate(location.offset, location.size) : undefined;
       const memory = mapping?.memory ?? new ArrayBuffer(location.size);
       if (mapping === undefined) link.segment.read(location.offset, new Uint8Array(memory));
       else {
@@ -256,10 +285,16 @@ export class StoreClient {
         keepInPlace(memory, handle);
       }
       const encoded = readLayout(memory, location.size);
-      if (encoded === undefined) throw new IonoError("ObjectLost", `object ${location.block}.${location.generation} is damaged`);
+      if (encoded === undefined)
+        throw new IonoError("ObjectLost", `object ${location.block}.${location.generation} is damaged`);
       return encoded;
     } catch (error) {
-      if (error instanceof SystemCallError) throw new IonoError("OutOfMemory", `an object of ${location.size} bytes cannot be mapped: ${error.message}`, { cause: error });
+      if (error instanceof SystemCallError)
+        throw new IonoError(
+          "OutOfMemory",
+          `an object of ${location.size} bytes cannot be mapped: ${error.message}`,
+          { cause: error },
+        );
       throw error;
     } finally {
       if (!kept) this.#release(location, true);
@@ -323,7 +358,8 @@ export class StoreClient {
     const known = this.#pins.get(block);
     if (known?.generation === generation) return known;
     // What this process pins exists, so that another generation of the same block is gone.
-    if (known !== undefined && known.generation > generation) throw refusalError("stale", { location: { segment: 0, offset: 0, size, block, generation } });
+    if (known !== undefined && known.generation > generation)
+      throw refusalError("stale", { location: { segment: 0, offset: 0, size, block, generation } });
     const pins = { generation, holds: 0, maps: 0 };
     this.#pins.set(block, pins);
     return pins;
@@ -343,5 +379,8 @@ export class StoreClient {
 }
 
 function refused(reply: StoreReply, details: Parameters<typeof refusalError>[1]): IonoError {
-  return refusalError(reply.status === "granted" || reply.status === "waiting" ? "lost" : reply.status, details);
+  return refusalError(
+    reply.status === "granted" || reply.status === "waiting" ? "lost" : reply.status,
+    details,
+  );
 }

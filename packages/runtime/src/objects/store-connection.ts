@@ -1,8 +1,17 @@
 import type { Socket } from "node:net";
 import type { StoreEvent, StoreInstruction } from "@iono/core";
 import {
-  mappedFlag, maxSecretBytes, noLocation, patientFlag, readRequest, replyBytes, requestBytes, writeReply,
-  type StoreReply, type StoreRequest, type StoreWelcome,
+  mappedFlag,
+  maxSecretBytes,
+  noLocation,
+  patientFlag,
+  readRequest,
+  replyBytes,
+  requestBytes,
+  writeReply,
+  type StoreReply,
+  type StoreRequest,
+  type StoreWelcome,
 } from "./store-protocol.ts";
 
 interface ConnectionHost {
@@ -96,11 +105,31 @@ export class StoreConnection {
     const { block, generation, ticket } = request;
     switch (request.op) {
       case "allocate":
-        return this.#ask({ kind: "allocate", process, ticket, sizeBytes: request.size, pinnedFor: request.process, patient: (request.flags & patientFlag) !== 0 });
+        return this.#ask({
+          kind: "allocate",
+          process,
+          ticket,
+          sizeBytes: request.size,
+          pinnedFor: request.process,
+          patient: (request.flags & patientFlag) !== 0,
+        });
       case "pin":
-        return this.#ask({ kind: "pin", process, ticket, block, generation, mapped: (request.flags & mappedFlag) !== 0 });
+        return this.#ask({
+          kind: "pin",
+          process,
+          ticket,
+          block,
+          generation,
+          mapped: (request.flags & mappedFlag) !== 0,
+        });
       case "unpin":
-        return this.#host.handle({ kind: "unpin", process, block, generation, mapped: (request.flags & mappedFlag) !== 0 });
+        return this.#host.handle({
+          kind: "unpin",
+          process,
+          block,
+          generation,
+          mapped: (request.flags & mappedFlag) !== 0,
+        });
       case "seal":
       case "abandon":
         return this.#host.handle({ kind: request.op, process, block, generation });
@@ -147,7 +176,8 @@ export class StoreConnection {
 
   #tell(answer: Answer): void {
     this.#tickets.delete(answer.ticket);
-    if (answer.kind === "granted") this.#reply({ status: "granted", location: answer.location, fresh: answer.fresh });
+    if (answer.kind === "granted")
+      this.#reply({ status: "granted", location: answer.location, fresh: answer.fresh });
     else this.#reply({ status: answer.reason });
   }
 

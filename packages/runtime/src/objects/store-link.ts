@@ -1,8 +1,15 @@
 import { IonoError, type StoreLocation } from "@iono/core";
 import { type BlockingSocket, PeerGoneError, type Platform, type SegmentView } from "../platform/platform.ts";
 import {
-  maxSecretBytes, readReply, replyBytes, requestBytes, writeRequest,
-  type StoreOp, type StoreReply, type StoreRequest, type StoreWelcome,
+  maxSecretBytes,
+  readReply,
+  replyBytes,
+  requestBytes,
+  writeRequest,
+  type StoreOp,
+  type StoreReply,
+  type StoreRequest,
+  type StoreWelcome,
 } from "./store-protocol.ts";
 
 export interface StoreLinkOptions {
@@ -36,11 +43,17 @@ export class StoreLink {
   /** Connects, says hello and opens the store's file. Throws ClusterLost when the agent is not there. */
   constructor({ platform, socketPath, process, secret }: StoreLinkOptions) {
     const secretBytes = Buffer.from(secret);
-    if (secretBytes.length > maxSecretBytes) throw new IonoError("BadOption", `the store's secret has ${secretBytes.length} bytes; at most ${maxSecretBytes} will do`);
+    if (secretBytes.length > maxSecretBytes)
+      throw new IonoError(
+        "BadOption",
+        `the store's secret has ${secretBytes.length} bytes; at most ${maxSecretBytes} will do`,
+      );
     try {
       this.#socket = platform.connectBlocking(socketPath);
     } catch (error) {
-      throw new IonoError("ClusterLost", `the object store of this node does not answer at ${socketPath}`, { cause: error });
+      throw new IonoError("ClusterLost", `the object store of this node does not answer at ${socketPath}`, {
+        cause: error,
+      });
     }
     const hello = new Uint8Array(requestBytes + secretBytes.length);
     writeRequest(new DataView(hello.buffer), 0, { op: "hello", process, size: secretBytes.length });
@@ -109,7 +122,8 @@ export class StoreLink {
 
   #receive(parkMs: number): StoreReply {
     return this.#guard(() => {
-      if (!this.#socket.receive(this.#reply, replyTimeoutMs + parkMs)) throw new PeerGoneError(`no reply within ${replyTimeoutMs} ms`);
+      if (!this.#socket.receive(this.#reply, replyTimeoutMs + parkMs))
+        throw new PeerGoneError(`no reply within ${replyTimeoutMs} ms`);
       const reply = readReply(this.#replyView);
       const text = Buffer.alloc(reply.textBytes);
       if (reply.textBytes > 0) this.#socket.receive(text, replyTimeoutMs);
@@ -122,7 +136,11 @@ export class StoreLink {
     try {
       return call();
     } catch (error) {
-      throw new IonoError("ClusterLost", `the object store of this node is gone: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      throw new IonoError(
+        "ClusterLost",
+        `the object store of this node is gone: ${error instanceof Error ? error.message : String(error)}`,
+        { cause: error },
+      );
     }
   }
 }

@@ -16,7 +16,18 @@ export const replyBytes = 48;
 export const maxSecretBytes = 256;
 
 /** A number is never reused. */
-export const storeOps = { hello: 1, allocate: 2, seal: 3, abandon: 4, pin: 5, unpin: 6, free: 7, await: 8, cancel: 9, stats: 10 } as const;
+export const storeOps = {
+  hello: 1,
+  allocate: 2,
+  seal: 3,
+  abandon: 4,
+  pin: 5,
+  unpin: 6,
+  free: 7,
+  await: 8,
+  cancel: 9,
+  stats: 10,
+} as const;
 
 export type StoreOp = keyof typeof storeOps;
 
@@ -29,7 +40,16 @@ export const mappedFlag = 1;
 /** reply: the pages were committed just now. */
 export const freshFlag = 1;
 
-const statuses = ["granted", "waiting", "full", "neverFits", "outOfDisk", "stale", "freed", "lost"] as const satisfies readonly (RefusalReason | "granted" | "waiting")[];
+const statuses = [
+  "granted",
+  "waiting",
+  "full",
+  "neverFits",
+  "outOfDisk",
+  "stale",
+  "freed",
+  "lost",
+] as const satisfies readonly (RefusalReason | "granted" | "waiting")[];
 
 export type StoreStatus = (typeof statuses)[number];
 
@@ -55,10 +75,22 @@ export interface StoreReply {
   readonly textBytes: number;
 }
 
-const noRequest: StoreRequest = { op: "stats", flags: 0, block: 0, generation: 0, ticket: 0, size: 0, process: 0 };
+const noRequest: StoreRequest = {
+  op: "stats",
+  flags: 0,
+  block: 0,
+  generation: 0,
+  ticket: 0,
+  size: 0,
+  process: 0,
+};
 export const noLocation: StoreLocation = { segment: 0, offset: 0, size: 0, block: 0, generation: 0 };
 
-export function writeRequest(into: DataView, at: number, request: Partial<StoreRequest> & { readonly op: StoreOp }): void {
+export function writeRequest(
+  into: DataView,
+  at: number,
+  request: Partial<StoreRequest> & { readonly op: StoreOp },
+): void {
   const { op, flags, block, generation, ticket, size, process } = { ...noRequest, ...request };
   into.setUint32(at, storeOps[op] | (flags << 8), true);
   into.setUint32(at + 4, block, true);
@@ -74,7 +106,8 @@ export function readRequest(from: DataView, at: number): StoreRequest | undefine
   const size = from.getFloat64(at + 16, true);
   const process = from.getFloat64(at + 24, true);
   if (op === undefined || from.getUint16(at + 2, true) !== 0) return undefined;
-  if (!Number.isSafeInteger(size) || size < 0 || !Number.isSafeInteger(process) || process < 0) return undefined;
+  if (!Number.isSafeInteger(size) || size < 0 || !Number.isSafeInteger(process) || process < 0)
+    return undefined;
   return {
     op,
     flags: from.getUint8(at + 1),

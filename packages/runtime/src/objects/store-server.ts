@@ -96,7 +96,11 @@ export class StoreServer {
       return;
     }
     const connection = new StoreConnection(socket, {
-      welcome: { path: this.#segment.path, segmentBytes: this.#segment.sizeBytes, capacityBytes: this.#machine.stats().capacityBytes },
+      welcome: {
+        path: this.#segment.path,
+        segmentBytes: this.#segment.sizeBytes,
+        capacityBytes: this.#machine.stats().capacityBytes,
+      },
       hello: (process, secret) => this.#hello(connection, process, secret),
       handle: (event) => this.handle(event),
       stats: () => ({ ...this.stats() }),
@@ -144,7 +148,8 @@ export class StoreServer {
 
   #hello(connection: StoreConnection, process: number, secret: Uint8Array): boolean {
     const expected = this.#secrets.get(process);
-    if (expected === undefined || expected.length !== secret.length || !timingSafeEqual(expected, secret)) return false;
+    if (expected === undefined || expected.length !== secret.length || !timingSafeEqual(expected, secret))
+      return false;
     this.#connections.get(process)?.close();
     this.#unknown.delete(connection);
     this.#connections.set(process, connection);
@@ -164,7 +169,9 @@ export class StoreServer {
           try {
             await this.#segment.commit(instruction.offset, instruction.bytes);
           } catch (error) {
-            this.#options.onWarning?.(`the system refused ${instruction.bytes} bytes for the object store: ${String(error)}`);
+            this.#options.onWarning?.(
+              `the system refused ${instruction.bytes} bytes for the object store: ${String(error)}`,
+            );
             this.handle({ kind: "commitFailed", commit: instruction.commit });
             return;
           }
@@ -190,6 +197,8 @@ export class StoreServer {
   }
 
   #enqueue(work: () => Promise<void>): void {
-    this.#lane = this.#lane.then(work).catch((error: unknown) => this.#options.onWarning?.(`object store: ${String(error)}`));
+    this.#lane = this.#lane
+      .then(work)
+      .catch((error: unknown) => this.#options.onWarning?.(`object store: ${String(error)}`));
   }
 }

@@ -9,6 +9,8 @@ export function currentPlatform(): Platform {
   try {
     return linuxPlatform();
   } catch (error) {
-    return plainPlatform(`koffi or glibc cannot be loaded: ${error instanceof Error ? error.message : String(error)}`);
+    return plainPlatform(
+      `koffi or glibc cannot be loaded: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }

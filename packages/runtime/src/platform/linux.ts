@@ -3,7 +3,14 @@ import os from "node:os";
 import path from "node:path";
 import { type Libc, checked, loadLibc } from "./libc.ts";
 import { connectBlocking } from "./linux-socket.ts";
-import { type Mapping, type Platform, type Segment, type SegmentView, type SharedPage, SystemCallError } from "./platform.ts";
+import {
+  type Mapping,
+  type Platform,
+  type Segment,
+  type SegmentView,
+  type SharedPage,
+  SystemCallError,
+} from "./platform.ts";
 
 const readWrite = 3; // PROT_READ | PROT_WRITE
 const mapShared = 1;
@@ -82,7 +89,10 @@ function sharedPage(libc: Libc, fd: number, bytes: number): SharedPage {
 /** A memfd; else a file in /dev/shm; else a file in `directory`. */
 function createSegment(libc: Libc, sizeBytes: number, directory: string): Segment {
   const attempts = [
-    { backing: "memfd", open: () => checked(libc, "memfd_create", libc.memfd_create("iono-store", closeOnExec)) },
+    {
+      backing: "memfd",
+      open: () => checked(libc, "memfd_create", libc.memfd_create("iono-store", closeOnExec)),
+    },
     { backing: "shm", open: () => openUnlinked("/dev/shm") },
     { backing: "file", open: () => openUnlinked(directory) },
   ] as const;
@@ -92,7 +102,10 @@ function createSegment(libc: Libc, sizeBytes: number, directory: string): Segmen
     try {
       fd = open();
       checked(libc, "ftruncate", libc.ftruncate(fd, sizeBytes));
-      const warning = failures.length === 0 ? undefined : `the object store lies in ${backing === "shm" ? "/dev/shm" : directory}: ${failures.join("; ")}`;
+      const warning =
+        failures.length === 0
+          ? undefined
+          : `the object store lies in ${backing === "shm" ? "/dev/shm" : directory}: ${failures.join("; ")}`;
       return new LinuxSegment(libc, backing, fd, sizeBytes, warning);
     } catch (error) {
       if (fd >= 0) fs.closeSync(fd);
@@ -119,7 +132,13 @@ class LinuxSegment implements Segment {
   readonly warning: string | undefined;
   readonly #base: bigint;
 
-  constructor(libc: Libc, backing: "memfd" | "shm" | "file", fd: number, sizeBytes: number, warning: string | undefined) {
+  constructor(
+    libc: Libc,
+    backing: "memfd" | "shm" | "file",
+    fd: number,
+    sizeBytes: number,
+    warning: string | undefined,
+  ) {
     this.#libc = libc;
     this.backing = backing;
     this.fd = fd;
@@ -130,7 +149,9 @@ class LinuxSegment implements Segment {
   }
 
   commit(offset: number, bytes: number): Promise<void> {
-    return this.#asynchronously("fallocate", (done) => this.#libc.fallocate.async(this.fd, keepSize, offset, bytes, done));
+    return this.#asynchronously("fallocate", (done) =>
+      this.#libc.fallocate.async(this.fd, keepSize, offset, bytes, done),
+    );
   }
 
   async prefault(offset: number, bytes: number): Promise<void> {
@@ -139,12 +160,16 @@ class LinuxSegment implements Segment {
     for (let at = offset; at < offset + bytes; at += prefaultStepBytes) {
       const step = Math.min(prefaultStepBytes, offset + bytes - at);
       // Older kernels do not know the advice: then the first writer zeroes the pages.
-      await this.#asynchronously("madvise", (done) => this.#libc.madvise.async(this.#base + BigInt(at), step, populateWrite, done)).catch(ignoreInvalid);
+      await this.#asynchronously("madvise", (done) =>
+        this.#libc.madvise.async(this.#base + BigInt(at), step, populateWrite, done),
+      ).catch(ignoreInvalid);
     }
   }
 
   release(offset: number, bytes: number): Promise<void> {
-    return this.#asynchronously("fallocate", (done) => this.#libc.fallocate.async(this.fd, keepSize | punchHole, offset, bytes, done));
+    return this.#asynchronously("fallocate", (done) =>
+      this.#libc.fallocate.async(this.fd, keepSize | punchHole, offset, bytes, done),
+    );
   }
 
   close(): void {
@@ -152,7 +177,10 @@ class LinuxSegment implements Segment {
     fs.closeSync(this.fd);
   }
 
-  #asynchronously(call: string, start: (done: (error: unknown, result: number) => void) => void): Promise<void> {
+  #asynchronously(
+    call: string,
+    start: (done: (error: unknown, result: number) => void) => void,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
       start((error, result) => {
         if (error) reject(error);
@@ -195,7 +223,8 @@ class LinuxSegmentView implements SegmentView {
   /** True, and marked as mapped, when this process has not written there before. */
   #isUnmapped(offset: number, bytes: number): boolean {
     const before = this.#mapped.size;
-    for (let chunk = Math.floor(offset / chunkBytes); chunk * chunkBytes < offset + bytes; chunk++) this.#mapped.add(chunk);
+    for (let chunk = Math.floor(offset / chunkBytes); chunk * chunkBytes < offset + bytes; chunk++)
+      this.#mapped.add(chunk);
     return this.#mapped.size > before;
   }
 

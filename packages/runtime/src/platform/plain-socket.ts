@@ -25,7 +25,12 @@ const connectTimeoutMs = 10_000;
 export function connectThroughThread(path: string): BlockingSocket {
   const word = new Int32Array(new SharedArrayBuffer(4));
   const { port1, port2 } = new MessageChannel();
-  const worker = new Worker(program, { eval: true, workerData: { path, port: port2, word }, transferList: [port2], execArgv: [] });
+  const worker = new Worker(program, {
+    eval: true,
+    workerData: { path, port: port2, word },
+    transferList: [port2],
+    execArgv: [],
+  });
   worker.unref();
   port1.unref();
   let buffered: Uint8Array = new Uint8Array(0);
@@ -45,7 +50,8 @@ export function connectThroughThread(path: string): BlockingSocket {
         continue;
       }
       if (message.kind === "open") open = true;
-      else if (message.kind === "data") buffered = buffered.byteLength === 0 ? message.bytes : Buffer.concat([buffered, message.bytes]);
+      else if (message.kind === "data")
+        buffered = buffered.byteLength === 0 ? message.bytes : Buffer.concat([buffered, message.bytes]);
       else gone ||= message.kind === "error" ? message.code : "closed";
       return true;
     }

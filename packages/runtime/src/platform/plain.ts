@@ -20,7 +20,8 @@ export function plainPlatform(reason: string): Platform {
     openSegment: (file) => new PlainSegmentView(fs.openSync(file, "r+")),
     connectBlocking: connectThroughThread,
     sharedPages: undefined,
-    sleepBlocking: (milliseconds) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds),
+    sleepBlocking: (milliseconds) =>
+      void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds),
     dieWithParent: () => false,
     raiseFileLimit: () => 0,
   };
@@ -35,7 +36,9 @@ class PlainSegment implements Segment {
   readonly #directory: string;
 
   constructor(sizeBytes: number, directory: string, reason: string) {
-    this.#directory = fs.mkdtempSync(path.join(fs.existsSync(directory) ? directory : os.tmpdir(), "iono-store-"));
+    this.#directory = fs.mkdtempSync(
+      path.join(fs.existsSync(directory) ? directory : os.tmpdir(), "iono-store-"),
+    );
     this.path = path.join(this.#directory, "memory");
     this.fd = fs.openSync(this.path, "wx+", 0o600);
     this.sizeBytes = sizeBytes;
@@ -63,11 +66,12 @@ class PlainSegmentView implements SegmentView {
   }
 
   write(offset: number, source: Uint8Array): void {
-    for (let done = 0; done < source.byteLength; ) done += fs.writeSync(this.#fd, source, done, source.byteLength - done, offset + done);
+    for (let done = 0; done < source.byteLength;)
+      done += fs.writeSync(this.#fd, source, done, source.byteLength - done, offset + done);
   }
 
   read(offset: number, target: Uint8Array): void {
-    for (let done = 0; done < target.byteLength; ) {
+    for (let done = 0; done < target.byteLength;) {
       const bytes = fs.readSync(this.#fd, target, done, target.byteLength - done, offset + done);
       if (bytes === 0) throw new SystemCallError("read", "EOF");
       done += bytes;

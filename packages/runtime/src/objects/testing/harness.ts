@@ -12,7 +12,9 @@ type Stats = (HostReport & { kind: "stats" })["stats"];
 
 /** Runs a TypeScript file in a process of its own, with IPC. */
 export function startScript(file: URL, argument: object, extra: readonly string[] = []): ChildProcess {
-  return fork(file, [JSON.stringify(argument)], { execArgv: ["--conditions=iono-source", "--expose-gc", "--disable-warning=ExperimentalWarning", ...extra] });
+  return fork(file, [JSON.stringify(argument)], {
+    execArgv: ["--conditions=iono-source", "--expose-gc", "--disable-warning=ExperimentalWarning", ...extra],
+  });
 }
 
 /** A store in a process of its own. */
@@ -35,14 +37,25 @@ export class TestHost implements AsyncDisposable {
   static async start(options: Partial<HostOptions> & { readonly capacityBytes: number }): Promise<TestHost> {
     const directory = mkdtempSync(path.join(os.tmpdir(), "iono-store-test-"));
     const processes = Object.fromEntries([1, 2, 3, 4].map((process) => [process, secretOf(process)]));
-    const complete: HostOptions = { socketPath: path.join(directory, "store.sock"), spillDirs: [path.join(directory, "spill")], processes, ...options };
+    const complete: HostOptions = {
+      socketPath: path.join(directory, "store.sock"),
+      spillDirs: [path.join(directory, "spill")],
+      processes,
+      ...options,
+    };
     const child = startScript(new URL("./host.ts", import.meta.url), complete);
     await once(child, "message");
     return new TestHost(directory, child);
   }
 
   clientOptions(process: number, platform: Platform = currentPlatform()): StoreClientOptions {
-    return { platform, socketPath: this.socketPath, process, secret: secretOf(process), fullTimeoutMs: 1_000 };
+    return {
+      platform,
+      socketPath: this.socketPath,
+      process,
+      secret: secretOf(process),
+      fullTimeoutMs: 1_000,
+    };
   }
 
   client(process: number, platform?: Platform): StoreClient {

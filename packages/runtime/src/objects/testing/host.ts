@@ -32,7 +32,9 @@ const server = new StoreServer({
 });
 for (const [number, secret] of Object.entries(options.processes)) server.admit(Number(number), secret);
 
-const listener = net.createServer((socket) => server.accept(socket)).listen(options.socketPath, () => report({ kind: "ready" }));
+const listener = net
+  .createServer((socket) => server.accept(socket))
+  .listen(options.socketPath, () => report({ kind: "ready" }));
 
 process.on("message", (command: HostCommand) => {
   if (command.kind === "died") server.processDied(command.process);
