@@ -1,5 +1,5 @@
 import { unfinished, type Decoder } from "./decode.ts";
-import { unitKinds } from "./encode-code.ts";
+import { UNIT_NAMED, UNIT_SLOPPY, unitKinds } from "./encode-code.ts";
 import type { ValueReader } from "./reader.ts";
 import { adoptType, type RegisteredType } from "./registry.ts";
 import type { CodeUnit, PendingFunction } from "./seam.ts";
@@ -34,7 +34,8 @@ function codeOf(decoder: Decoder): CodeReader {
 export function readCode(decoder: Decoder, tag: number, later: boolean): Function {
   const code = codeOf(decoder);
   const unit = readUnit(decoder, code, tag);
-  const pending = decoder.host.instantiate(unit);
+  const origin = decoder.reader.string();
+  const pending = decoder.host.instantiate(unit, origin === "" ? undefined : origin);
   if (unit.kind !== "function") {
     if (later) decoder.reader.malformed("a class cannot be deferred");
     return readBuilt(decoder, code, unit, pending);
@@ -44,7 +45,7 @@ export function readCode(decoder: Decoder, tag: number, later: boolean): Functio
   code.functions.set(index, pending);
   const contents = (): void => {
     readBindings(decoder, unit, pending);
-    readFunctionProperties(decoder, fn, unit);
+    readFunctionProperties(decoder, fn, unit, pending);
   };
   if (later) decoder.deferContents(index, contents);
   else contents();
@@ -74,7 +75,10 @@ function readNewUnit(decoder: Decoder, id: string): CodeUnit {
   const count = reader.countOfThings();
   const names: string[] = [];
   for (let i = 0; i < count; i++) names.push(reader.string());
-  return { id, url, line, column, kind, source, names };
+  const flags = reader.byte();
+  const name = (flags & UNIT_NAMED) === 0 ? undefined : reader.string();
+  const unit = { id, url, line, column, kind, source, names };
+  return { ...unit, ...(name === undefined ? {} : { name }), ...((flags & UNIT_SLOPPY) === 0 ? {} : { sloppy: true }) };
 }
 
 /** A class or method: its value exists when its bindings do, or earlier when something asks for it. */
@@ -88,7 +92,7 @@ function readBuilt(decoder: Decoder, code: CodeReader, unit: CodeUnit, pending: 
   if (decoder.objects[index] === unfinished) decoder.objects[index] = pending.value();
   if (code.opening.size === 0) readPatches(decoder, code);
   const fn = decoder.objects[index] as Function;
-  readFunctionProperties(decoder, fn, unit);
+  readFunctionProperties(decoder, fn, unit, pending);
   return fn;
 }
 
@@ -121,7 +125,8 @@ function readPatches(decoder: Decoder, code: CodeReader): void {
       if ((typeof owner !== "object" && typeof owner !== "function") || owner === null) reader.malformed("a patch for no object");
       const key = decoder.read();
       if (typeof key !== "string" && typeof key !== "number" && typeof key !== "symbol") reader.malformed("a patch for no property");
-      patchProperty(decoder, code, owner, key, decoder.readObjectByIndex());
+      const value = decoder.readObjectByIndex();
+      if (code.functions.get(ownerIndex)?.isKnown !== true) patchProperty(decoder, code, owner, key, value);
     } else reader.malformed(`patch ${kind}`);
   }
 }
@@ -149,12 +154,14 @@ function readBindings(decoder: Decoder, unit: CodeUnit, pending: PendingFunction
   decoder.depth--;
 }
 
-function readFunctionProperties(decoder: Decoder, fn: Function, unit: CodeUnit): void {
-  decoder.readProperties(fn, false);
+function readFunctionProperties(decoder: Decoder, fn: Function, unit: CodeUnit, pending: PendingFunction): void {
+  // One that this process has already keeps what it has: the properties are read and dropped.
+  const target = pending.isKnown === true ? function known() {} : fn;
+  decoder.readProperties(target, false);
   if (unit.kind !== "function") return;
   const extended = decoder.reader.byte();
   if (extended === 0) return;
-  const prototype: unknown = Object.getOwnPropertyDescriptor(fn, "prototype")?.value;
+  const prototype: unknown = Object.getOwnPropertyDescriptor(target, "prototype")?.value;
   if (typeof prototype !== "object" || prototype === null) return decoder.reader.malformed("a function without a prototype");
   decoder.enter();
   const parent = decoder.read();

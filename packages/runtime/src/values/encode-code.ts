@@ -25,6 +25,10 @@ import {
 /** Kinds of code units by number. Append only: the position is on the wire. */
 export const unitKinds = ["function", "method", "class"] as const;
 
+/** What a unit's flags say. */
+export const UNIT_NAMED = 1;
+export const UNIT_SLOPPY = 2;
+
 /** A free name of a function. */
 class BindingPlace extends Place {
   readonly number: number;
@@ -160,6 +164,7 @@ function writeImage(encoder: Encoder, fn: Function, index: number, image: Functi
     if (tag === TAG_CODE_AGAIN) encoder.writer.count(known);
     else if (tag === TAG_CODE_KNOWN) encoder.writer.string(unit.id);
     else writeUnit(encoder, unit);
+    encoder.writer.string(image.origin ?? "");
   };
   if (unit.kind !== "function") {
     encoder.writer.byte(tag);
@@ -186,6 +191,8 @@ function writeUnit(encoder: Encoder, unit: CodeUnit): void {
   writer.string(unit.source);
   writer.count(unit.names.length);
   for (const name of unit.names) writer.string(name);
+  writer.byte((unit.name === undefined ? 0 : UNIT_NAMED) | (unit.sloppy ? UNIT_SLOPPY : 0));
+  if (unit.name !== undefined) writer.string(unit.name);
 }
 
 /** A class or method: it exists only once what its definition uses is there. */
