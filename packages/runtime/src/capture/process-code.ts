@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { CodeUnit, FunctionImage, ImportedBinding } from "../values/seam.ts";
 import type { InstanceFactory } from "./compile.ts";
 import type { CodePlan } from "./plan.ts";
@@ -41,7 +41,7 @@ export interface AnalyzedScript {
  * One a process, on `globalThis`, so that two copies of this package agree on which function is whose.
  */
 export class ProcessCode {
-  readonly origins = new Origins(randomUUID().slice(0, 18));
+  readonly origins = new Origins(randomBytes(9).toString("base64url"));
   readonly natives = new Natives();
   readonly scripts = new ScriptTable();
   /** Analyses of whole scripts, by V8's script id; undefined = cannot be analysed as a whole. */
