@@ -16,7 +16,7 @@ const options = yargs(process.argv.slice(2))
   .options({
     minutes: { type: "number", default: 20, describe: "how long" },
     seed: { type: "number", default: 1, describe: "of the mixture" },
-    store: { type: "string", default: "1GiB", describe: "size of the object store" },
+    storeMiB: { type: "number", default: 1024, describe: "size of the object store" },
   })
   .check(({ minutes }) => {
     if (minutes > 0) return true;
@@ -35,7 +35,7 @@ const random = numbersFrom(options.seed);
 const names = Object.keys(activities);
 const done: Record<string, number> = Object.fromEntries(names.map((name) => [name, 0]));
 
-await init({ objectStore: options.store });
+await init({ objectStore: `${options.storeMiB}MiB` });
 // Workers inherit --expose-gc. As many tasks at once as there are CPUs reach all of them, or nearly so.
 const collect = remote(async () => {
   globalThis.gc?.();
