@@ -370,9 +370,7 @@ export class Decoder {
   /** Last of all: contents that came late could not be set on a frozen object. */
   private applyIntegrity(): void {
     for (const { object, level } of this.integrity ?? []) {
-      if (ArrayBuffer.isView(object) && level !== NOT_EXTENSIBLE && object.byteLength > 0) {
-        this.reader.malformed("a frozen typed array");
-      }
+      if (ArrayBuffer.isView(object) && level !== NOT_EXTENSIBLE) this.reader.malformed("a frozen typed array");
       if (level === FROZEN) Object.freeze(object);
       else if (level === SEALED) Object.seal(object);
       else Object.preventExtensions(object);

@@ -60,6 +60,8 @@ export class CodeTable {
   readonly patches: Patch[] = [];
   /** Instances of registered types whose data is being written. */
   readonly unpacking = new Set<object>();
+  /** Functions and classes that are exports of Node's own modules. */
+  readonly builtin = new Set<Function>();
   private readonly units = new Map<string, number>();
   private readonly registered = new Map<RegisteredType, number>();
 
@@ -99,7 +101,11 @@ export function writeFunction(encoder: Encoder, fn: Function): void {
     if (name !== undefined) return writeIntrinsic(encoder, name);
   }
   const image = encoder.host.image(fn, encoder.here());
-  if (image.kind === "import") return writeImport(encoder, TAG_IMPORT, image);
+  if (image.kind === "import") {
+    writeImport(encoder, TAG_IMPORT, image);
+    if (image.url.startsWith("node:")) encoder.code?.builtin.add(fn);
+    return;
+  }
   writeImage(encoder, fn, index, image);
 }
 
@@ -294,6 +300,9 @@ function isExtended(prototype: object): boolean {
 export function writePrototypeOf(encoder: Encoder, owner: Function): void {
   encoder.writer.byte(TAG_PROTOTYPE_OF);
   encoder.inPlace(encoder.latestIndex(), new Place("(class)"), () => encoder.write(owner));
+  if (encoder.code?.builtin.has(owner) && !(owner.prototype instanceof Error)) {
+    encoder.refuse(`an instance of ${owner.name}, a class of Node's own, cannot travel`);
+  }
 }
 
 /** Writes an instance as its type's data; the type itself travels with the first of them. */

@@ -361,6 +361,8 @@ export class Encoder {
   /** Notes that the object about to be written is frozen, sealed or closed to new properties. */
   integrity(value: object): void {
     this.writer.byte(TAG_INTEGRITY);
+    // The elements of a typed array cannot be frozen, whatever isFrozen says; its own properties carry their attributes.
+    if (ArrayBuffer.isView(value)) return this.writer.byte(NOT_EXTENSIBLE);
     this.writer.byte(Object.isFrozen(value) ? FROZEN : Object.isSealed(value) ? SEALED : NOT_EXTENSIBLE);
   }
 
