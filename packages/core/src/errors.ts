@@ -131,6 +131,11 @@ export function isTaskError(error: unknown): error is Error & { remote: RemoteOr
   return typeof error.remote === "object" && error.remote !== null;
 }
 
+/** True for an error of the system with that code, from whichever process it came. */
+export function hasCode(error: unknown, code: ErrorCode): error is IonoError {
+  return error instanceof Error && "code" in error && error.code === code;
+}
+
 const shownChars = 80;
 
 /** A value as an error message shows it: short, on one line, never throwing. */

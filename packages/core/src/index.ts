@@ -4,6 +4,7 @@ export {
   describeValue,
   errorsMarkdown,
   errorTable,
+  hasCode,
   IonoError,
   isTaskError,
 } from "./errors.ts";

@@ -12,6 +12,8 @@ export type Source<Item> = Iterable<Item | PromiseLike<Item>> | AsyncIterable<It
 
 /** Where the calls of a run go: tasks, or methods of actors. */
 export interface MapTarget {
+  /** How many calls it can take at a time, where that is less than `concurrency`. */
+  readonly places?: number;
   /** Submits one call; `argument` is an item, or a batch of them. Never called for more than `concurrency` at a time. */
   start(argument: unknown): StartedCall;
   /** Ends what the target holds; calls may still be under way. */
@@ -167,12 +169,12 @@ export class MapRun<Item, Out> implements AsyncIterableIterator<Out> {
 
   /** Pulls items and submits calls until the source ends or the run is closed. Never rejects. */
   async #feed(): Promise<void> {
-    const { concurrency, batch } = this.#options;
-    const size = Math.max(1, batch);
+    const size = Math.max(1, this.#options.batch);
     let items: Item[] = [];
     let index = 0;
     try {
-      this.#target = this.#openTarget();
+      const target = (this.#target = this.#openTarget());
+      const concurrency = Math.min(this.#options.concurrency, target.places ?? Infinity);
       const iterator = (this.#iterator = open(this.#source));
       for (;;) {
         while (this.#calls.size >= concurrency && !this.#closed) {

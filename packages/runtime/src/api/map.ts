@@ -1,5 +1,5 @@
 /** `map`: a function, or a method of actors, over everything an iterable yields. */
-import { badOption, compileMapOptions, IonoError, type MapOptions } from "@iono/core";
+import { badOption, compileMapOptions, hasCode, IonoError, type MapOptions } from "@iono/core";
 import { MapRun, type MapProgress, type MapTarget, type Source, type StartedCall } from "./map-run.ts";
 import { ProgressLine, type ProgressOutput } from "./progress.ts";
 import type {
@@ -218,7 +218,7 @@ class ActorsTarget implements MapTarget {
       value: this.#runtime.get(ref),
       cancel: () => this.#runtime.cancel(ref),
       ended: async (error) => {
-        if (!isActorDied(error)) {
+        if (!hasCode(error, "ActorDied")) {
           if (error === undefined) actor.started = true;
           this.#idle.push(actor);
           return undefined;
@@ -257,16 +257,23 @@ class ActorsTarget implements MapTarget {
 
   #call(actor: PooledActor, argument: unknown): ObjectRef<unknown> {
     try {
-      return submit(Reflect.get(actor.handle, this.#method), [argument], `the method ${this.#method}`);
+      return submit(this.#methodOf(actor.handle), [argument], `the method ${this.#method}`);
     } catch (error) {
       this.#idle.push(actor);
       throw error;
     }
   }
-}
 
-function isActorDied(error: unknown): error is Error {
-  return error instanceof IonoError && error.code === "ActorDied";
+  #methodOf(handle: object): unknown {
+    try {
+      return Reflect.get(handle, this.#method);
+    } catch (error) {
+      // A handle throws for a method that its class does not have; that is no fault of the item.
+      throw new IonoError("InvalidCall", `map: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      });
+    }
+  }
 }
 
 /** -1 when the source does not say. */
