@@ -24,10 +24,11 @@ export class ExportTable {
     }
   }
 
-  /** Notes one value as what this import gives. */
-  addOne(value: unknown, binding: ImportedBinding): void {
-    if ((typeof value !== "function" && typeof value !== "object") || value === null || this.#names.has(value)) return;
-    this.#names.set(value, binding);
+  /** Notes a value as what this import gives; of a namespace, also its members. */
+  note(value: unknown, binding: ImportedBinding): void {
+    if ((typeof value !== "function" && typeof value !== "object") || value === null) return;
+    if (binding.name === "*") this.add(binding.url, value as Record<string, unknown>);
+    else if (!this.#names.has(value)) this.#names.set(value, binding);
   }
 
   /**

@@ -19,6 +19,8 @@ export interface LexicalAnalysis {
   readonly tokens: readonly Token[] | undefined;
   /** Bindings of the outermost scope. */
   readonly topLevel: ReadonlyMap<string, Binding>;
+  /** Import declarations' bindings, and others that may hold what a loader gave. */
+  readonly mayImport: readonly Binding[];
 }
 
 const lenient: Partial<Options> = {
@@ -50,6 +52,7 @@ export function analyze(text: string, mode: "module" | "script", withTokens = fa
     functions: walker.functions,
     tokens: withTokens ? tokens : undefined,
     topLevel: walker.topLevel,
+    mayImport: walker.mayImport,
   };
 }
 
@@ -64,6 +67,7 @@ function hasUseStrict(body: readonly AnyNode[]): boolean {
 class Walker {
   readonly functions = new Map<number, FunctionRecord>();
   readonly topLevel = new Map<string, Binding>();
+  readonly mayImport: Binding[] = [];
   readonly #text: string;
   #strict: boolean;
   #loopDepth = 0;
@@ -92,7 +96,7 @@ class Walker {
             : entry.type === "ImportDefaultSpecifier"
               ? "default"
               : exportedName(entry.imported);
-        declare(scope, entry.local.name, "import", { imported: { specifier, name } });
+        this.#noteImport(declare(scope, entry.local.name, "import", { imported: { specifier, name } }));
       }
     }
     this.#hoistVars(program.body, scope);
@@ -425,16 +429,23 @@ class Walker {
       else if (statement.type === "FunctionDeclaration" && statement.id) declare(scope, statement.id.name, "function");
       else if (statement.type === "VariableDeclaration" && statement.kind !== "var") {
         const kind: BindingKind = statement.kind === "let" ? "let" : "const";
-        for (const { id, init } of statement.declarations) declarePattern(scope, id, kind, init ?? undefined);
+        for (const { id, init } of statement.declarations)
+          for (const binding of declarePattern(scope, id, kind, init ?? undefined)) this.#noteImport(binding);
       } else if (statement.type === "LabeledStatement") this.#declareLexical([statement.body], scope);
     }
+  }
+
+  #noteImport(binding: Binding | undefined): void {
+    if (binding?.imported !== undefined || (binding?.initializer !== undefined && loaderCalls.has(binding.initializer.expression.type)))
+      this.mayImport.push(binding);
   }
 
   /** Declares the `var`s (and, in sloppy code, the functions) of nested statements in their function's scope. */
   #hoistVars(nodes: readonly AnyNode[], scope: Scope, nested = false): void {
     for (const node of nodes) {
       if (node.type === "VariableDeclaration" && node.kind === "var")
-        for (const { id, init } of node.declarations) declarePattern(scope, id, "var", init ?? undefined);
+        for (const { id, init } of node.declarations)
+          for (const binding of declarePattern(scope, id, "var", init ?? undefined)) this.#noteImport(binding);
       if (node.type === "FunctionDeclaration" && nested && !this.#strict && node.id && !scope.bindings.has(node.id.name))
         declare(scope, node.id.name, "function");
       if (isFunctionNode(node) || node.type === "ClassDeclaration" || node.type === "ClassExpression") continue;
@@ -464,22 +475,33 @@ function resolve(scope: Scope, name: string): Binding | undefined {
   return undefined;
 }
 
-function declare(scope: Scope, name: string, kind: BindingKind, more: Partial<Pick<Binding, "imported" | "initializer">> = {}): void {
+/** @returns the binding, if it is new. */
+function declare(
+  scope: Scope,
+  name: string,
+  kind: BindingKind,
+  more: Partial<Pick<Binding, "imported" | "initializer">> = {},
+): Binding | undefined {
   const known = scope.bindings.get(name);
-  if (known === undefined) scope.bindings.set(name, { name, kind, reassigned: false, ...more });
-  else if (kind === "function") known.reassigned = true;
+  if (known !== undefined) {
+    if (kind === "function") known.reassigned = true;
+    return undefined;
+  }
+  const binding: Binding = { name, kind, reassigned: false, ...more };
+  scope.bindings.set(name, binding);
+  return binding;
 }
 
-function declarePattern(scope: Scope, pattern: Pattern, kind: BindingKind, expression: Expression | undefined): void {
-  if (pattern.type === "Identifier") {
-    declare(scope, pattern.name, kind, expression ? { initializer: { expression } } : {});
-    return;
-  }
-  for (const { name } of patternNames(pattern)) {
+function declarePattern(scope: Scope, pattern: Pattern, kind: BindingKind, expression: Expression | undefined): (Binding | undefined)[] {
+  if (pattern.type === "Identifier") return [declare(scope, pattern.name, kind, expression ? { initializer: { expression } } : {})];
+  return patternNames(pattern).map(({ name }) => {
     const key = pattern.type === "ObjectPattern" ? keyOf(pattern, name) : undefined;
-    declare(scope, name, kind, expression && key !== undefined ? { initializer: { expression, key } } : {});
-  }
+    return declare(scope, name, kind, expression && key !== undefined ? { initializer: { expression, key } } : {});
+  });
 }
+
+/** What `require("x")`, `await import("x")` and the like look like from outside. */
+const loaderCalls: ReadonlySet<string> = new Set(["CallExpression", "AwaitExpression", "MemberExpression"]);
 
 /** In `const { key: name } = …`, the key of a name bound at the first level and without default. */
 function keyOf(pattern: Extract<Pattern, { type: "ObjectPattern" }>, name: string): string | undefined {

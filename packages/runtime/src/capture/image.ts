@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { CannotTravelError } from "@iono/core";
 import type { FunctionImage, ImportedBinding } from "../values/seam.ts";
 import { changedMember, staticFieldNames } from "./class-shape.ts";
@@ -47,11 +48,18 @@ export function imageOf(fn: Function, path: readonly string[], context: CaptureC
   const place = code.scopeReader.read(fn);
   const plan = place === undefined ? undefined : code.plans.get(planKey(place));
   if (place === undefined || plan === undefined) {
-    const native = code.natives.find(fn);
+    const native = nativeImport(fn, place, code);
     if (native !== undefined) return native;
-    if (place === undefined) throw new CannotTravelError(path, nativeRefusal(fn));
+    if (place === undefined || types.isProxy(fn)) throw new CannotTravelError(path, nativeRefusal(fn));
   }
   return imageByPlan(fn, place, plan ?? planFor(fn, place, code, path, context), code, path, context);
+}
+
+/** Node's own functions are the same in every process: they travel by name. */
+function nativeImport(fn: Function, place: FunctionScopes | undefined, code: ProcessCode): ImportedBinding | undefined {
+  const url = place === undefined ? undefined : code.scripts.url(place.scriptId);
+  if (types.isProxy(fn) || (url !== undefined && !url.startsWith("node:"))) return undefined;
+  return code.natives.find(fn) ?? code.natives.findBuiltin(fn, url);
 }
 
 function imageByPlan(
@@ -70,8 +78,8 @@ function imageByPlan(
   const bindings = new Array<unknown>(plan.slots.length);
   for (let index = 0; index < plan.slots.length; index++) {
     const slot = plan.slots[index] as Slot;
-    const value = slot.kind === "constant" ? slot.value : slotValue(slot, place, fn, path);
-    bindings[index] = typeof value === "object" && value !== null && slot.kind === "variable" ? (importBehind(value, code) ?? value) : value;
+    const value = slotValue(slot, place, fn, path);
+    bindings[index] = slot.kind === "variable" && typeof value === "object" && value !== null ? (moduleBehind(value, code) ?? value) : value;
   }
   const properties = propertiesOf(fn, plan.definedProperties, path);
   const image: FunctionImage = { kind: "code", unit: unitFor(plan, ownName(fn)), bindings, ...properties, origin: code.origins.of(fn, plan.isVolatile) };
@@ -113,11 +121,11 @@ function noteImports(located: LocatedFunction, scopes: readonly VariableScope[],
   const { script } = located;
   if (script === undefined || code.importsNoted.has(script)) return;
   code.importsNoted.add(script);
-  const variables = scopes.at(-1)?.variables ?? {};
-  for (const binding of script.analysis.topLevel.values()) {
-    if (binding.imported === undefined || !(binding.name in variables)) continue;
+  for (const binding of script.analysis.mayImport) {
+    const variables = scopes.find((scope) => binding.name in scope.variables)?.variables;
+    if (variables === undefined) continue;
     const found = importOf({ name: binding.name, binding, assignedInside: false }, variables, located, entryUrl);
-    if (found !== undefined) code.exported.addOne(readVariable(variables, binding.name), found);
+    if (found !== undefined) code.exported.note(readVariable(variables, binding.name), found);
   }
 }
 
@@ -140,7 +148,13 @@ function warnOnce(fn: Function, plan: CodePlan, code: ProcessCode, context: Capt
   );
 }
 
-/** A module, a builtin or a platform object among captured values: it is imported again, not copied. */
+/** A module or platform object among captured values is imported again, not copied. Other exported data is copied as it stands. */
+function moduleBehind(value: object, code: ProcessCode): ImportedBinding | undefined {
+  const exported = code.exported.find(value);
+  return exported?.name === "*" || exported?.name === "module.exports" ? exported : code.natives.find(value);
+}
+
+/** What a decoded function holds because it was imported here is imported again where it goes next. */
 function importBehind(value: unknown, code: ProcessCode): ImportedBinding | undefined {
   if ((typeof value !== "object" && typeof value !== "function") || value === null) return undefined;
   if (typeof value === "function" && code.decoded.has(value)) return undefined;

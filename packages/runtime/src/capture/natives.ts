@@ -4,56 +4,60 @@ import type { ImportedBinding } from "../values/seam.ts";
 /** A module of ours whose exports are the language's and Node's own functions, by their path from `globalThis`. */
 export const globalsUrl = "iono:globals";
 
-/** Globals whose members are functions people take out: `const { log } = console`. */
-const containers = ["console", "process", "Math", "JSON", "Reflect", "Atomics", "Intl", "WebAssembly", "performance", "crypto"];
-
 /**
  * Functions and objects that every process has: they travel by name. Native code has no source to send, but
  * `Object.defineProperty` or `path.join` are the same everywhere.
  */
 export class Natives {
   readonly #names = new WeakMap<object, ImportedBinding>();
-  #modulesSeen = -1;
+  readonly #modulesRead = new Set<string>();
   #globalsRead = false;
 
-  /** How a worker gets the same function or object, or undefined when it is nobody's but this program's. */
+  /** How a worker gets the same global function or object, or undefined when it is none. */
   find(value: object): ImportedBinding | undefined {
     if (!this.#globalsRead) this.#readGlobals();
-    const known = this.#names.get(value);
-    if (known !== undefined) return known;
-    if (typeof value === "function") {
-      // Some globals (fetch, Blob …) load on first touch; only the one asked for is touched.
-      const descriptor = Object.getOwnPropertyDescriptor(globalThis, value.name);
-      if (descriptor?.get !== undefined && (globalThis as Record<string, unknown>)[value.name] === value) this.#add(value, value.name);
-    }
-    this.#readBuiltinModules();
     return this.#names.get(value);
+  }
+
+  /**
+   * How a worker gets the same function of a builtin module.
+   * @param scriptUrl `node:…`, where its text is; undefined for native code.
+   */
+  findBuiltin(fn: Function, scriptUrl: string | undefined): ImportedBinding | undefined {
+    const own = scriptUrl?.replace(/^node:(?:internal\/)?/, "");
+    if (own !== undefined && builtinModules.includes(own)) this.#readModule(own);
+    // Many globals (fetch, Blob, performance …) load on first touch, so that only the one asked for is touched.
+    else if (Object.hasOwn(globalThis, fn.name) && (globalThis as Record<string, unknown>)[fn.name] === fn) this.#add(fn, fn.name);
+    if (this.#names.has(fn)) return this.#names.get(fn);
+    // Looking into a module loads what its exports load lazily: tens of milliseconds for all of them, once.
+    const { moduleLoadList: loaded = [] } = process as { moduleLoadList?: readonly string[] };
+    const loadedNames = new Set(loaded.map((entry) => entry.replace(/^NativeModule /, "")));
+    for (const name of builtinModules) if (loadedNames.has(name) && !name.startsWith("_")) this.#readModule(name);
+    return this.#names.get(fn);
   }
 
   #readGlobals(): void {
     this.#globalsRead = true;
-    for (const name of Object.getOwnPropertyNames(globalThis)) {
-      const value: unknown = Object.getOwnPropertyDescriptor(globalThis, name)?.value;
-      if (typeof value === "function" && isPlatform(value)) {
-        this.#add(value, name);
-        this.#addMembers(value, name);
-        const { prototype } = value as { prototype?: unknown };
-        if (typeof prototype === "object" && prototype !== null) this.#addMembers(prototype, `${name}.prototype`);
-      } else if (typeof value === "object" && value !== null && containers.includes(name)) {
-        this.#add(value, name);
-        this.#addMembers(value, name);
-      }
+    for (const name of languageGlobals) {
+      const value = (globalThis as Record<string, unknown>)[name];
+      if ((typeof value !== "object" && typeof value !== "function") || value === null) continue;
+      if (typeof value === "function" && !isNative(value)) continue; // replaced by the program: its own code
+      this.#add(value, name);
+      this.#addMembers(value, name);
+      const { prototype } = value as { prototype?: unknown };
+      if (typeof prototype === "object" && prototype !== null) this.#addMembers(prototype, `${name}.prototype`);
     }
     this.#add(globalThis, "globalThis");
-    for (const name of ["process", "Buffer", "console"] as const) this.#add(globalThis[name], name);
-    this.#addMembers(process, "process");
+    this.#add(console, "console");
+    this.#add(process, "process");
+    this.#add(Buffer, "Buffer");
     this.#addMembers(console, "console");
   }
 
   #addMembers(owner: object, path: string): void {
     for (const key of Object.getOwnPropertyNames(owner)) {
       const member: unknown = Object.getOwnPropertyDescriptor(owner, key)?.value;
-      if (typeof member === "function" && key !== "constructor" && isPlatform(member)) this.#add(member, `${path}.${key}`);
+      if (typeof member === "function" && key !== "constructor" && isNative(member)) this.#add(member, `${path}.${key}`);
     }
   }
 
@@ -61,39 +65,31 @@ export class Natives {
     if (!this.#names.has(value)) this.#names.set(value, { kind: "import", url: globalsUrl, name: path });
   }
 
-  /** Only modules that are loaded already: their functions cannot have come from others. */
-  #readBuiltinModules(): void {
-    const { moduleLoadList: loaded = [] } = process as { moduleLoadList?: readonly string[] };
-    if (loaded.length === this.#modulesSeen) return;
-    this.#modulesSeen = loaded.length;
-    const names = new Set(loaded.map((entry) => entry.replace(/^NativeModule /, "")));
-    for (const name of builtinModules) {
-      if (!names.has(name) || name.startsWith("_")) continue;
-      const exports = process.getBuiltinModule(name) as Record<string, unknown> | undefined;
-      if (exports === undefined) continue;
-      const url = `node:${name}`;
-      if (!this.#names.has(exports)) this.#names.set(exports, { kind: "import", url, name: "default" });
-      for (const key of Object.keys(exports)) {
-        const member: unknown = Object.getOwnPropertyDescriptor(exports, key)?.value;
-        if (typeof member === "function" && !this.#names.has(member)) this.#names.set(member, { kind: "import", url, name: key });
-      }
+  #readModule(name: string): void {
+    if (this.#modulesRead.has(name)) return;
+    this.#modulesRead.add(name);
+    const exports = process.getBuiltinModule(name) as Record<string, unknown> | undefined;
+    if (exports === undefined) return;
+    const url = `node:${name}`;
+    if (typeof exports === "function" && !this.#names.has(exports)) this.#names.set(exports, { kind: "import", url, name: "default" });
+    for (const key of Object.keys(exports)) {
+      const member: unknown = Object.getOwnPropertyDescriptor(exports, key)?.value;
+      if (typeof member === "function" && !this.#names.has(member)) this.#names.set(member, { kind: "import", url, name: key });
     }
   }
 }
 
-/** Global functions that a program put there itself are its own, and travel as code. */
-function isPlatform(fn: Function): boolean {
-  return Function.prototype.toString.call(fn).includes("[native code]") || platformClasses.has(fn.name);
+function isNative(fn: Function): boolean {
+  return Function.prototype.toString.call(fn).endsWith("{ [native code] }");
 }
 
-const platformClasses = new Set([
-  "AbortController", "AbortSignal", "Blob", "BroadcastChannel", "Buffer", "ByteLengthQueuingStrategy", "CompressionStream",
-  "CountQueuingStrategy", "CryptoKey", "CustomEvent", "DOMException", "DecompressionStream", "Event", "EventTarget", "File",
-  "FormData", "Headers", "MessageChannel", "MessageEvent", "MessagePort", "Performance", "ReadableStream", "Request", "Response",
-  "TextDecoder", "TextDecoderStream", "TextEncoder", "TextEncoderStream", "TransformStream", "URL", "URLSearchParams", "WebSocket",
-  "WritableStream", "atob", "btoa", "clearImmediate", "clearInterval", "clearTimeout", "fetch", "queueMicrotask", "setImmediate",
-  "setInterval", "setTimeout", "structuredClone",
-]);
+const languageGlobals = (
+  "AggregateError Array ArrayBuffer Atomics BigInt BigInt64Array BigUint64Array Boolean DataView Date Error EvalError " +
+  "FinalizationRegistry Float16Array Float32Array Float64Array Function Int16Array Int32Array Int8Array Intl Iterator JSON Map " +
+  "Math Number Object Promise Proxy RangeError ReferenceError Reflect RegExp Set SharedArrayBuffer String Symbol SyntaxError " +
+  "TypeError URIError Uint16Array Uint32Array Uint8Array Uint8ClampedArray WeakMap WeakRef WeakSet WebAssembly decodeURI " +
+  "decodeURIComponent encodeURI encodeURIComponent escape eval isFinite isNaN parseFloat parseInt unescape"
+).split(" ");
 
 /** Reads `Object.defineProperty` and the like from `globalThis`. */
 export function globalsNamespace(): Record<string, unknown> {
