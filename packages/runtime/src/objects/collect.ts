@@ -33,14 +33,10 @@ export function liveObjects(prototype: object): object[] {
   holder[exchange] = { prototype, objects: [] };
   try {
     const name = `globalThis[${JSON.stringify(exchange)}]`;
-    const { result } = post<{ result: { objectId: string } }>(session, "Runtime.evaluate", {
-      expression: `${name}.prototype`,
-    });
-    const { objects } = post<{ objects: { objectId: string } }>(session, "Runtime.queryObjects", {
-      prototypeObjectId: result.objectId,
-    });
+    const { result } = post(session, "Runtime.evaluate", { expression: `${name}.prototype` });
+    const found = post(session, "Runtime.queryObjects", { prototypeObjectId: result?.objectId });
     post(session, "Runtime.callFunctionOn", {
-      objectId: objects.objectId,
+      objectId: found.objects?.objectId,
       functionDeclaration: `function () { ${name}.objects = this }`,
     });
     return holder[exchange].objects;
@@ -50,14 +46,19 @@ export function liveObjects(prototype: object): object[] {
   }
 }
 
+interface Answer {
+  readonly result?: { readonly objectId?: string };
+  readonly objects?: { readonly objectId?: string };
+}
+
 /** A message to the inspector of this thread, which answers before `post` returns. */
-function post<T>(session: inspector.Session, method: string, parameters: object): T {
-  let failure: Error | null = null;
-  let answer: unknown;
+function post(session: inspector.Session, method: string, parameters: object): Answer {
+  const failures: Error[] = [];
+  let answer: Answer = {};
   session.post(method, parameters, (error, result) => {
-    failure = error;
-    answer = result;
+    if (error !== null) failures.push(error);
+    answer = (result ?? {}) as Answer;
   });
-  if (failure !== null) throw failure;
-  return answer as T;
+  for (const failure of failures) throw failure;
+  return answer;
 }

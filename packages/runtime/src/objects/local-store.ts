@@ -1,14 +1,13 @@
-import { IonoError, type StoreInstruction, type StoreLocation } from "@iono/core";
+import { IonoError, type StoreEvent, type StoreInstruction, type StoreLocation } from "@iono/core";
 import type { SegmentView } from "../platform/platform.ts";
 import { refusalError } from "./refusal.ts";
-import type { StoreServer } from "./store-server.ts";
-import { storeHostProcess } from "./store-server.ts";
+import { storeHostProcess } from "./store-protocol.ts";
 
 type Granted = StoreInstruction & { kind: "granted" };
 
 /** The store as the agent itself uses it, to receive objects from other nodes and to send them there. Never blocks. */
 export class LocalStore {
-  readonly #server: StoreServer;
+  readonly #handle: (event: StoreEvent) => void;
   readonly #view: SegmentView;
   readonly #waiting = new Map<
     number,
@@ -16,8 +15,8 @@ export class LocalStore {
   >();
   #nextTicket = 1;
 
-  constructor(server: StoreServer, view: SegmentView) {
-    this.#server = server;
+  constructor(handle: (event: StoreEvent) => void, view: SegmentView) {
+    this.#handle = handle;
     this.#view = view;
   }
 
@@ -42,7 +41,7 @@ export class LocalStore {
   }
 
   seal(location: StoreLocation): void {
-    this.#server.handle({
+    this.#handle({
       kind: "seal",
       process: storeHostProcess,
       block: location.block,
@@ -51,7 +50,7 @@ export class LocalStore {
   }
 
   abandon(location: StoreLocation): void {
-    this.#server.handle({
+    this.#handle({
       kind: "abandon",
       process: storeHostProcess,
       block: location.block,
@@ -81,7 +80,7 @@ export class LocalStore {
   }
 
   unpin(location: StoreLocation): void {
-    this.#server.handle({
+    this.#handle({
       kind: "unpin",
       process: storeHostProcess,
       block: location.block,
@@ -104,11 +103,11 @@ export class LocalStore {
     this.#view.close();
   }
 
-  #ask(event: (ticket: number) => Parameters<StoreServer["handle"]>[0]): Promise<Granted> {
+  #ask(event: (ticket: number) => StoreEvent): Promise<Granted> {
     const ticket = this.#nextTicket++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(ticket, { resolve, reject });
-      this.#server.handle(event(ticket));
+      this.#handle(event(ticket));
     });
   }
 }

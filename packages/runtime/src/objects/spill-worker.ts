@@ -43,29 +43,20 @@ parentPort?.on("message", ({ id, request }: { id: number; request: SpillRequest 
 });
 
 function serve(request: SpillRequest): SpillReply {
-  switch (request.kind) {
-    case "spill": {
-      const file = openFile(request.file, request.directory);
-      return {
-        kind: "spilled",
-        checksums: request.jobs.map((job) => copy(memoryFd, job.offset, file, job.position, job.bytes)),
-      };
-    }
-    case "restore": {
-      const file = files.get(request.file);
-      if (file === undefined) return { kind: "failed", code: "the file is gone" };
-      const checksum = copy(file, request.position, memoryFd, request.offset, request.bytes);
-      return checksum === request.checksum
-        ? { kind: "restored" }
-        : { kind: "failed", code: "wrong checksum" };
-    }
-    case "close": {
-      const file = files.get(request.file);
-      if (file !== undefined) fs.closeSync(file);
-      files.delete(request.file);
-      return { kind: "closed" };
-    }
+  if (request.kind === "spill") {
+    const file = openFile(request.file, request.directory);
+    const spill = (job: SpillJob): number => copy(memoryFd, job.offset, file, job.position, job.bytes);
+    return { kind: "spilled", checksums: request.jobs.map(spill) };
   }
+  const file = files.get(request.file);
+  if (request.kind === "close") {
+    if (file !== undefined) fs.closeSync(file);
+    files.delete(request.file);
+    return { kind: "closed" };
+  }
+  if (file === undefined) return { kind: "failed", code: "the file is gone" };
+  const checksum = copy(file, request.position, memoryFd, request.offset, request.bytes);
+  return checksum === request.checksum ? { kind: "restored" } : { kind: "failed", code: "wrong checksum" };
 }
 
 /** Opens a file that has no name, so that it is gone with this process. */

@@ -11,6 +11,9 @@ import type { RefusalReason, StoreLocation } from "@iono/core";
  * One request at a time is under way. Those of `oneWay` have no reply.
  */
 
+/** The number of the process that hosts the store, for objects that it writes or reads itself. */
+export const storeHostProcess = 0;
+
 export const requestBytes = 32;
 export const replyBytes = 48;
 export const maxSecretBytes = 256;

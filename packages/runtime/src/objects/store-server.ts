@@ -5,6 +5,7 @@ import type { Platform, Segment } from "../platform/platform.ts";
 import { LocalStore } from "./local-store.ts";
 import { Spiller } from "./spiller.ts";
 import { StoreConnection } from "./store-connection.ts";
+import { storeHostProcess } from "./store-protocol.ts";
 
 export interface StoreServerOptions {
   readonly platform: Platform;
@@ -29,9 +30,6 @@ const maxSegmentBytes = 8 * 1024 ** 4;
 const maxBlocks = 1_048_576;
 /** Connections that have not said hello yet. */
 const maxUnknown = 1_024;
-
-/** The number of the process that hosts the store, for objects that it writes or reads itself. */
-export const storeHostProcess = 0;
 
 /**
  * The object store of a node, in the agent: owns the memory, grants blocks, spills and restores.
@@ -73,7 +71,10 @@ export class StoreServer {
       onWarning: (message) => options.onWarning?.(message),
     });
     this.#machine.handle({ kind: "admitted", process: storeHostProcess });
-    this.local = new LocalStore(this, options.platform.openSegment(this.#segment.path, segmentBytes));
+    this.local = new LocalStore(
+      (event) => this.handle(event),
+      options.platform.openSegment(this.#segment.path, segmentBytes),
+    );
   }
 
   /** Lets a process connect with this secret, and lets others write objects for it to hold. */
@@ -165,21 +166,7 @@ export class StoreServer {
         break;
       }
       case "commit":
-        this.#enqueue(async () => {
-          try {
-            await this.#segment.commit(instruction.offset, instruction.bytes);
-          } catch (error) {
-            this.#options.onWarning?.(
-              `the system refused ${instruction.bytes} bytes for the object store: ${String(error)}`,
-            );
-            this.handle({ kind: "commitFailed", commit: instruction.commit });
-            return;
-          }
-          if (!instruction.prefault) return this.handle({ kind: "committed", commit: instruction.commit });
-          // Zeroing takes long; nobody may use the pages before, but the lane need not wait.
-          const done = (): void => this.handle({ kind: "committed", commit: instruction.commit });
-          this.#segment.prefault(instruction.offset, instruction.bytes).then(done, done);
-        });
+        this.#enqueue(() => this.#commit(instruction));
         break;
       case "release":
         this.#enqueue(() => this.#segment.release(instruction.offset, instruction.bytes));
@@ -194,6 +181,27 @@ export class StoreServer {
         this.#options.onPressure?.();
         break;
     }
+  }
+
+  async #commit({ commit, offset, bytes, prefault }: StoreInstruction & { kind: "commit" }): Promise<void> {
+    try {
+      await this.#segment.commit(offset, bytes);
+    } catch (error) {
+      this.#options.onWarning?.(`the system refused ${bytes} bytes for the object store: ${String(error)}`);
+      this.handle({ kind: "commitFailed", commit });
+      return;
+    }
+    if (prefault) void this.#prefault(commit, offset, bytes); // takes long, and the lane need not wait for it
+    else this.handle({ kind: "committed", commit });
+  }
+
+  async #prefault(commit: number, offset: number, bytes: number): Promise<void> {
+    try {
+      await this.#segment.prefault(offset, bytes);
+    } catch (error) {
+      this.#options.onWarning?.(`memory cannot be made ready in advance: ${String(error)}`);
+    }
+    this.handle({ kind: "committed", commit });
   }
 
   #enqueue(work: () => Promise<void>): void {

@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import type * as Koffi from "koffi";
 import { SystemCallError } from "./platform.ts";
 
 /** The functions of libc we call, through koffi. Pointers and addresses are bigints. */
@@ -29,11 +30,9 @@ type Asynchronous<F extends (...args: never[]) => number> = F & {
   async(...args: [...Parameters<F>, (error: unknown, result: number) => void]): void;
 };
 
-type Koffi = typeof import("koffi");
-
 /** Loads koffi and libc (13 ms). Throws where there is no koffi, or no glibc. */
 export function loadLibc(): Libc {
-  const koffi = createRequire(import.meta.url)("koffi") as Koffi;
+  const koffi = createRequire(import.meta.url)("koffi") as typeof Koffi;
   const library = koffi.load("libc.so.6");
   const names = new Map<number, string>(Object.entries(koffi.os.errno).map(([name, value]) => [value, name]));
   const func = (declaration: string) => library.func(declaration);

@@ -15,7 +15,8 @@ port.on("message", (bytes) => { if (bytes === null) { socket.destroy(); port.clo
 `;
 
 type FromThread =
-  | { readonly kind: "open" | "closed" }
+  | { readonly kind: "open" }
+  | { readonly kind: "closed" }
   | { readonly kind: "data"; readonly bytes: Uint8Array }
   | { readonly kind: "error"; readonly code: string };
 
@@ -33,27 +34,21 @@ export function connectThroughThread(path: string): BlockingSocket {
   });
   worker.unref();
   port1.unref();
-  let buffered: Uint8Array = new Uint8Array(0);
-  let open = false;
-  let gone = "";
+  const state = { buffered: new Uint8Array(0) as Uint8Array, open: false, gone: "" };
 
   /** Takes one message of the thread; false when none comes in time. */
   const next = (timeoutMs: number): boolean => {
     const until = performance.now() + timeoutMs;
     for (;;) {
       const seen = Atomics.load(word, 0);
-      const message = (receiveMessageOnPort(port1) as { message: FromThread } | undefined)?.message;
-      if (message === undefined) {
-        const leftMs = until - performance.now();
-        if (leftMs <= 0) return false;
-        Atomics.wait(word, 0, seen, leftMs);
-        continue;
+      const received = receiveMessageOnPort(port1);
+      if (received !== undefined) {
+        accept(state, received.message as FromThread);
+        return true;
       }
-      if (message.kind === "open") open = true;
-      else if (message.kind === "data")
-        buffered = buffered.byteLength === 0 ? message.bytes : Buffer.concat([buffered, message.bytes]);
-      else gone ||= message.kind === "error" ? message.code : "closed";
-      return true;
+      const leftMs = until - performance.now();
+      if (leftMs <= 0) return false;
+      Atomics.wait(word, 0, seen, leftMs);
     }
   };
 
@@ -63,28 +58,44 @@ export function connectThroughThread(path: string): BlockingSocket {
     void worker.terminate();
   };
 
-  while (!open && gone === "" && next(connectTimeoutMs));
-  if (!open) {
+  while (!state.open && state.gone === "") if (!next(connectTimeoutMs)) state.gone = "ETIMEDOUT";
+  if (!state.open) {
     close();
-    throw new SystemCallError(`connect ${path}`, gone || "ETIMEDOUT");
+    throw new SystemCallError(`connect ${path}`, state.gone);
   }
   return {
     fd: -1,
     send(bytes) {
-      if (gone !== "") throw new PeerGoneError(gone);
+      if (state.gone !== "") throw new PeerGoneError(state.gone);
       port1.postMessage(bytes.slice());
     },
     receive(target, timeoutMs) {
       const until = performance.now() + timeoutMs;
-      while (buffered.byteLength < target.byteLength) {
+      while (state.buffered.byteLength < target.byteLength) {
+        if (state.gone !== "") throw new PeerGoneError(state.gone);
         if (next(Math.max(0, until - performance.now()))) continue;
-        if (buffered.byteLength === 0) return false;
+        if (state.buffered.byteLength === 0) return false;
         throw new PeerGoneError("the peer stopped in the middle of a message");
       }
-      target.set(buffered.subarray(0, target.byteLength));
-      buffered = buffered.subarray(target.byteLength);
+      target.set(state.buffered.subarray(0, target.byteLength));
+      state.buffered = state.buffered.subarray(target.byteLength);
       return true;
     },
     close,
   };
+}
+
+interface StreamState {
+  buffered: Uint8Array;
+  open: boolean;
+  /** Why there is no connection any more; empty while there is. */
+  gone: string;
+}
+
+function accept(state: StreamState, message: FromThread): void {
+  if (message.kind === "open") state.open = true;
+  else if (message.kind === "error") state.gone ||= message.code;
+  else if (message.kind === "closed") state.gone ||= "closed";
+  else if (state.buffered.byteLength === 0) state.buffered = message.bytes;
+  else state.buffered = Buffer.concat([state.buffered, message.bytes]);
 }

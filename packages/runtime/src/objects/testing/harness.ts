@@ -23,6 +23,8 @@ export class TestHost implements AsyncDisposable {
   readonly socketPath: string;
   readonly child: ChildProcess;
   readonly warnings: string[] = [];
+  /** How often the store has asked for collections. */
+  pressures = 0;
   readonly #clients: StoreClient[] = [];
 
   private constructor(directory: string, child: ChildProcess) {
@@ -31,6 +33,7 @@ export class TestHost implements AsyncDisposable {
     this.child = child;
     child.on("message", (report: HostReport) => {
       if (report.kind === "warning") this.warnings.push(report.message);
+      if (report.kind === "pressure") this.pressures++;
     });
   }
 

@@ -1,3 +1,4 @@
+import fs from "node:fs";
 import net from "node:net";
 import { currentPlatform } from "../../platform/current.ts";
 import { StoreServer } from "../store-server.ts";
@@ -38,7 +39,7 @@ const listener = net
 
 process.on("message", (command: HostCommand) => {
   if (command.kind === "died") server.processDied(command.process);
-  else report({ kind: "stats", stats: { ...server.stats(), fds: 0 } });
+  else report({ kind: "stats", stats: { ...server.stats(), fds: fs.readdirSync("/proc/self/fd").length } });
 });
 process.on("disconnect", () => {
   listener.close();
