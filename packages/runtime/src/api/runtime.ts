@@ -56,12 +56,6 @@ export function setMember(member: Member | null, ended: IonoError | null): void 
   state.ended = ended;
 }
 
-/** A worker's runtime is there before any user code. */
-export function startRuntimeInWorker(member: Member): void {
-  registerReferenceKinds(member);
-  setMember(member, null);
-}
-
 let registerReferenceKinds: (member: Member) => void = () => {};
 
 /** The modules of the API teach members how handles and remote functions travel. */

@@ -22,7 +22,7 @@ export interface ExecutorDefinition {
   readonly numReturns: number;
   readonly backpressure: number;
   readonly maxCalls: number;
-  readonly received: Received | null;
+  received: Received | null;
   /** The function, once decoded; an Error when it could not be. */
   fn: Function | Error | null;
   /** Set while it is being decoded. */

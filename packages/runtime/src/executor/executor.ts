@@ -490,8 +490,12 @@ export class Executor {
       numReturns: number; backpressure: number; maxCalls: number; payload: Payload | null;
     };
     if (wire.payload !== null) this.#surroundings.learnDefinition(wire.key, wire.payload);
-    const received = wire.payload === null ? null : this.#owner.references.receive(wire.payload, false);
-    const definition: ExecutorDefinition = { ...wire, received, fn: null, loading: null, meanUs: -1, calls: 0 };
+    const definition: ExecutorDefinition = { ...wire, received: null, fn: null, loading: null, meanUs: -1, calls: 0 };
+    try {
+      if (wire.payload !== null) definition.received = this.#owner.references.receive(wire.payload, false);
+    } catch (error) {
+      definition.fn = toError(error);
+    }
     if (wire.method !== null) definition.fn = methodFunction;
     link.definitions.set(wire.number, definition);
     if (definition.fn === null) void this.#load(definition);

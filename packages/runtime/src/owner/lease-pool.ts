@@ -44,13 +44,15 @@ export class LeasePool implements Destination {
   }
 
   ready(task: Task): void {
-    if (task.failedDependency !== null) this.#owner.failDependency(task);
-    else if (task.ref.state === refState.pending) this.enqueue(task);
+    if (task.ref.state === refState.pending) this.enqueue(task);
   }
 
   enqueue(task: Task): void {
-    if (task.unsettled > 0 || task.queued) return;
-    if (task.failedDependency !== null) return;
+    if (task.unsettled > 0 || task.queued || task.sender !== null) return;
+    if (task.failedDependency !== null) {
+      this.#owner.failDependency(task);
+      return;
+    }
     if (this.queue.length === 0) {
       const sender = this.#pick(task.definition);
       if (sender !== null) {

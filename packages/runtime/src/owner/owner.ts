@@ -126,7 +126,6 @@ export class Owner {
     this.table.add(sequence, task);
     const result = definition.generator || numReturns !== 1 ? this.#manyResults(task, sequence) : ref;
     if (definition.options.timeoutMs > 0) this.#startTimeout(task);
-    if (task.unsettled === 0) destination.ready(task);
     destination.enqueue(task);
     return result;
   }

@@ -42,6 +42,8 @@ export class Task implements Waiter {
   /** The arguments as given, while some are refs that are not settled; then what must live until the reply. */
   held: unknown[] | null = null;
   cancelled = false;
+  /** Workers that ended while it had not begun or only waited. */
+  bystanderLosses = 0;
   /** It runs and waits in `get`. */
   blocked = false;
   /** Waits in the queue of its destination. */

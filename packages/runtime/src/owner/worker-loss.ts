@@ -9,6 +9,9 @@ import type { Owner } from "./owner.ts";
 import type { Sender } from "./sender.ts";
 import type { Task } from "./task.ts";
 
+/** A task that never gets to run because its workers keep ending is given up after so many of them. */
+const mostBystanderLosses = 20;
+
 interface Requeues {
   requeue(tasks: readonly Task[]): void;
 }
@@ -26,8 +29,8 @@ export function workerLost(owner: Owner, pool: Requeues, sender: Sender, reason:
       owner.finish(task);
       continue;
     }
-    const blameless = state === claim.queued || state === claim.blocked;
-    if (!blameless && task.retriesLeft <= 0) {
+    const blameless = (state === claim.queued || state === claim.blocked) && ++task.bystanderLosses < mostBystanderLosses;
+    if (!blameless && (task.retriesLeft <= 0 || task.bystanderLosses >= mostBystanderLosses)) {
       failed.push(task);
       continue;
     }

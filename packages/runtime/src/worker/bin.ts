@@ -1,6 +1,7 @@
 /** A worker process: runs tasks, or one actor. Started by its agent, which is connected to it by descriptor 3. */
 import * as net from "node:net";
-import { startRuntimeInWorker } from "../api/runtime.ts";
+import "../index.ts";
+import { introduce, setMember } from "../api/runtime.ts";
 import { installEntryGuard } from "../capture/index.ts";
 import { Executor } from "../executor/executor.ts";
 import { UnixLink } from "../links/unix.ts";
@@ -44,7 +45,9 @@ member.execute(executor, true);
 member.agent.attach(link);
 member.peers.secret = options.secret;
 member.useStore(options.storePath, options.agentPid);
-startRuntimeInWorker(member);
+// Handles and remote functions may arrive before any user code has loaded the API.
+introduce(member);
+setMember(member, null);
 if (options.entry !== "") installEntryGuard(options.entry);
 forwardOutput(member.agent);
 
