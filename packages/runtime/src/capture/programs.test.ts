@@ -42,6 +42,23 @@ describe("run by Node itself", () => {
   });
 });
 
+describe("an entry that its helpers import", () => {
+  test("does not run again, and gives what travelled", () => {
+    const { differences, stdout, stderr } = start([conditions, join(fixtures, "cyclic-entry.ts")]);
+    expect([stdout.trim(), stderr]).toEqual(["", ""]);
+    expect(Object.keys(differences)).toEqual(["missing"]);
+    expect(differences.missing).toMatchObject({
+      there: expect.stringMatching(/^`config` of the program's entry file:.*cyclic-entry\.ts does not exist in a worker/) as string,
+    });
+  });
+
+  test("also when it is CommonJS", () => {
+    const { differences, stdout, stderr } = start([conditions, join(fixtures, "cyclic-entry.cjs")]);
+    expect([stdout.trim(), stderr]).toEqual(["", ""]);
+    expect(Object.keys(differences)).toEqual(["missing"]);
+  });
+});
+
 describe("run by tsx", () => {
   const tsx = join(dirname(createRequire(import.meta.url).resolve("tsx/package.json")), "dist/loader.mjs");
   let folder: string;

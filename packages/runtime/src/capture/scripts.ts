@@ -39,6 +39,7 @@ export class ScriptTable {
     if (known !== undefined) return known;
     for (const site of getCallSites(callSiteLimit, { sourceMap: false })) this.#names.set(site.scriptId, site.scriptName);
     if (!this.#names.has(scriptId)) this.#askCoverage();
+    if (!this.#names.has(scriptId)) this.#askDebugger(() => undefined);
     if (!this.#names.has(scriptId)) this.#names.set(scriptId, "");
     return this.#names.get(scriptId) ?? "";
   }
@@ -55,9 +56,26 @@ export class ScriptTable {
       const text = readStripped(url);
       if (text !== undefined && text.includes(source)) return { url, isFileText: true, isLoadedByNode: !/[?#]/.test(name), isModule, text };
     }
-    const text = runningText(scriptId);
+    if (name === "") return undefined; // `new Function`: the function is all there is
+    const text = this.#askDebugger((session) => runningText(session, scriptId));
     if (text === undefined || text.length > maxScriptCharacters) return undefined;
     return { url, isFileText: false, isLoadedByNode: false, isModule, text };
+  }
+
+  /**
+   * Only the Debugger domain tells a script's text, and the names of scripts in Node's own snapshot. It is enabled for
+   * the length of this call: tens of milliseconds, once a script that is not the file as it is.
+   */
+  #askDebugger<Result>(ask: (session: inspector.Session) => Result): Result {
+    const session = new inspector.Session();
+    session.connect();
+    try {
+      session.on("Debugger.scriptParsed", ({ params }) => this.#names.set(params.scriptId, params.url));
+      postSync(session, "Debugger.enable", {});
+      return ask(session);
+    } finally {
+      session.disconnect();
+    }
   }
 
   #askCoverage(): void {
@@ -101,19 +119,11 @@ export function readStripped(url: string): string | undefined {
   }
 }
 
-/**
- * Asks V8 for the text of a script that a loader made. The Debugger domain, the only way, is enabled for the length of
- * this call (tens of milliseconds, once a script).
- */
-function runningText(scriptId: string): string | undefined {
-  const session = new inspector.Session();
-  session.connect();
+/** The text that V8 runs, whatever a loader made of the file; undefined when V8 has collected the script. */
+function runningText(session: inspector.Session, scriptId: string): string | undefined {
   try {
-    postSync(session, "Debugger.enable", {});
     return postSync<{ scriptSource: string }>(session, "Debugger.getScriptSource", { scriptId }).scriptSource;
   } catch {
-    return undefined; // collected by V8 meanwhile: the function is analysed alone
-  } finally {
-    session.disconnect();
+    return undefined; // then the function is analysed alone
   }
 }
