@@ -64,8 +64,7 @@ export class ExecutorLink {
         ? allocate(linkPage.resultsBytes)
         : asFastBuffer(new Uint8Array(page, linkPage.resultsAt, linkPage.resultsBytes));
     this.#writer = new ValueWriter(64);
-    this.#writer.buffer = this.#pageBuffer;
-    this.#writer.position = 0;
+    this.#writer.useBuffer(this.#pageBuffer);
   }
 
   /** Takes an entry to run it; false when the owner has taken it back. */
@@ -142,8 +141,7 @@ export class ExecutorLink {
     const frame = Buffer.allocUnsafe(frameHeaderBytes + bytes);
     writeFrameHeader(new DataView(frame.buffer, frame.byteOffset, frame.length), 0, frameKinds.results, bytes);
     frame.set(writer.buffer.subarray(0, bytes), frameHeaderBytes);
-    writer.buffer = this.#pageBuffer;
-    writer.position = 0;
+    writer.useBuffer(this.#pageBuffer);
     if (words !== null) {
       Atomics.store(words, linkPage.wordResultBytes, 0);
       Atomics.add(words, linkPage.wordResultEpoch, 1);
@@ -165,7 +163,7 @@ export class ExecutorLink {
     this.#writer.parts.length = 0;
     this.#writer.modules.length = 0;
     this.#codec.host.objects.length = 0;
-    if (at === 0) this.#writer.buffer = this.#pageBuffer;
+    if (at === 0 && this.#writer.buffer !== this.#pageBuffer) this.#writer.useBuffer(this.#pageBuffer);
   }
 
   #rewrite(at: number, value: unknown, path: string[]): Payload {

@@ -230,9 +230,7 @@ export class Owner {
   }
 
   #nextSlab(): void {
-    const { slab } = this.codec;
-    slab.buffer = allocate(slabBytes + 4096);
-    slab.position = 0;
+    this.codec.slab.useBuffer(allocate(slabBytes + 4096));
   }
 
   /** Entries of `sender` wait in its batch: written when the pipe is empty, or with the next flush. */

@@ -96,13 +96,21 @@ function readBuilt(decoder: Decoder, code: CodeReader, unit: CodeUnit, pending: 
   return fn;
 }
 
-/** A class that is needed while its own bindings are still being read. */
+/** A class that is needed while its own bindings are still being read; its superclass may have to come first. */
 export function readForced(decoder: Decoder): Function {
-  const index = decoder.reader.count();
-  const pending = decoder.code?.opening.get(index);
-  if (pending === undefined) return decoder.reader.malformed(`object ${index} is not being built`);
-  if (decoder.objects[index] === unfinished) decoder.objects[index] = pending.value();
-  return decoder.objects[index] as Function;
+  const reader: ValueReader = decoder.reader;
+  const count = reader.countOfThings();
+  let latest: Function | undefined;
+  for (let i = 0; i < count; i++) {
+    const index = reader.count();
+    const superclass = reader.count() - 1;
+    const pending = decoder.code?.opening.get(index);
+    if (pending === undefined) reader.malformed(`object ${index} is not being built`);
+    if (superclass >= 0) pending.set(superclass, latest);
+    if (decoder.objects[index] === unfinished) decoder.objects[index] = pending.value();
+    latest = decoder.objects[index] as Function;
+  }
+  return latest ?? reader.malformed("nothing to finish early");
 }
 
 function readPatches(decoder: Decoder, code: CodeReader): void {

@@ -110,15 +110,13 @@ function readBuiltin(decoder: Decoder, tag: number): unknown {
     case TAG_DOM_EXCEPTION:
       return readDomException(decoder);
     case TAG_WITH_PROPERTIES: {
-      decoder.enter();
-      const object = decoder.readObject("an object with properties");
-      decoder.depth--;
+      const object = decoder.readFreshObject(tag);
       decoder.readProperties(object, false);
       return object;
     }
     case TAG_OF_PROTOTYPE: {
+      const object = decoder.readFreshObject(tag);
       decoder.enter();
-      const object = decoder.readObject("an object with a prototype of its own");
       setPrototype(decoder, object, decoder.read());
       decoder.depth--;
       return object;

@@ -22,25 +22,38 @@ import {
   TAG_DEFERRED,
   TAG_FALSE,
   TAG_FLOAT64,
+  TAG_FORCE,
   TAG_HOLE,
   TAG_INT32,
+  TAG_IMPORT,
   TAG_INTEGRITY,
+  TAG_INTRINSIC,
   TAG_LATER,
   TAG_NULL,
   TAG_OBJECT,
+  TAG_OF_PROTOTYPE,
   TAG_PREAMBLE,
+  TAG_PROTOTYPE_OF,
+  TAG_REFERENCE,
   TAG_SYMBOL_FOR,
   TAG_SYMBOL_WELL_KNOWN,
   TAG_TRUE,
   TAG_UNDEFINED,
   TAG_UTF16,
   TAG_LATIN1,
+  TAG_WITH_PROPERTIES,
   WRITABLE,
   wellKnownSymbols,
 } from "./tags.ts";
 
 /** Stands in the table of objects for one that is still being made. */
 export const unfinished = Symbol("unfinished");
+
+/** Objects that other values or the program itself hold as well. */
+const sharedTags: ReadonlySet<number> = new Set([TAG_AGAIN, TAG_INTRINSIC, TAG_REFERENCE, TAG_IMPORT, TAG_PROTOTYPE_OF, TAG_FORCE]);
+
+/** Tags that add something to the object behind them, in the order they are written. */
+const additions: readonly number[] = [TAG_INTEGRITY, TAG_OF_PROTOTYPE, TAG_WITH_PROPERTIES];
 
 /** Property names remembered by a reader: a power of two. */
 const KEY_CACHE_SIZE = 512;
@@ -199,6 +212,19 @@ export class Decoder {
     const value = this.read();
     if ((typeof value !== "object" && typeof value !== "function") || value === null) this.reader.malformed(`${what} expected`);
     return value;
+  }
+
+  /**
+   * Reads the object behind a tag that adds to it. It has to be one that this value makes: nothing
+   * else may be given properties, a prototype or integrity. Such tags have one order, so that they do not nest.
+   */
+  readFreshObject(addition: number): object {
+    const reader = this.reader;
+    const tag = reader.position < reader.end ? reader.buffer[reader.position] : TAG_UNDEFINED;
+    if (sharedTags.has(tag)) reader.malformed("an object of this value expected, not one that exists already");
+    const rank = additions.indexOf(tag);
+    if (rank >= 0 && rank <= additions.indexOf(addition)) reader.malformed(`tag ${tag} behind ${addition}`);
+    return this.readObject("an object");
   }
 
   private readAgain(): unknown {
@@ -362,7 +388,7 @@ export class Decoder {
   private readIntegrity(): object {
     const level = this.reader.byte();
     if (level < NOT_EXTENSIBLE || level > FROZEN) this.reader.malformed(`integrity level ${level}`);
-    const object = this.readObject("an object");
+    const object = this.readFreshObject(TAG_INTEGRITY);
     (this.integrity ??= []).push({ object, level });
     return object;
   }

@@ -47,7 +47,10 @@ interface Patch {
 
 /** A class or method whose bindings are being written. */
 interface Opening {
+  readonly index: number;
   readonly unit: CodeUnit;
+  /** Which binding is the superclass; −1 once that is written, and when none is. */
+  superclass: number;
   /** The receiver has been told to finish it early. */
   forced: boolean;
 }
@@ -127,15 +130,40 @@ function writeFunctionAgain(encoder: Encoder, fn: Function, index: number): void
     encoder.writer.byte(TAG_LATER);
     return;
   }
-  opening.forced = true;
+  const steps: Step[] = [];
+  collectForced(encoder, fn, steps);
   encoder.writer.byte(TAG_FORCE);
-  encoder.writer.count(index);
+  encoder.writer.count(steps.length);
+  for (const step of steps) {
+    encoder.writer.count(step.index);
+    encoder.writer.count(step.superclass < 0 ? 0 : step.superclass + 1);
+  }
+}
+
+interface Step {
+  readonly index: number;
+  /** Binding that takes the class of the step before; −1 for none. */
+  readonly superclass: number;
+}
+
+/** What has to be finished early for `fn` to be: its superclass first, if that is not finished either. */
+function collectForced(encoder: Encoder, fn: object, steps: Step[]): void {
+  const opening = encoder.code?.opening.get(fn);
+  if (opening === undefined || opening.forced) return;
+  opening.forced = true;
+  const parent = Object.getPrototypeOf(fn) as object;
+  const unset = opening.superclass >= 0 && encoder.code?.opening.has(parent) === true;
+  if (unset && encoder.code?.opening.get(parent)?.forced === true) {
+    // Finished before, but not yet set here: finishing it again only names it.
+    steps.push({ index: encoder.code.opening.get(parent)?.index ?? 0, superclass: -1 });
+  } else if (unset) collectForced(encoder, parent, steps);
+  steps.push({ index: opening.index, superclass: unset ? opening.superclass : -1 });
 }
 
 /**
- * Two classes that name each other: one is complete first. That is the one further up in the same
- * file, as it was when they were defined; and a superclass always. Otherwise the one that was met
- * later is, and gets the other through a patch.
+ * Two classes that name each other: one is finished first. A superclass always is. When the
+ * definition of the later one runs code, what stands further up in the same file is, as it was
+ * when the program defined them. Otherwise the one that was met later is, and gets the other through a patch.
  */
 function mayComeLater(encoder: Encoder, opening: Opening, place: unknown): boolean {
   if (opening.unit.kind !== "class") return false;
@@ -146,7 +174,7 @@ function mayComeLater(encoder: Encoder, opening: Opening, place: unknown): boole
   if (inner === undefined || inner[1] === opening) return true;
   if (isSuperclass(encoder, opening, inner[0])) return false;
   const unit = inner[1].unit;
-  return unit.url !== opening.unit.url || !standsBefore(opening.unit, unit);
+  return unit.url !== opening.unit.url || !standsBefore(opening.unit, unit) || !/\bstatic\b/.test(unit.source);
 }
 
 function isSuperclass(encoder: Encoder, opening: Opening, fn: object): boolean {
@@ -204,7 +232,8 @@ function writeUnit(encoder: Encoder, unit: CodeUnit): void {
 /** A class or method: it exists only once what its definition uses is there. */
 function writeBuilt(encoder: Encoder, code: CodeTable, fn: Function, index: number, image: FunctionImage): void {
   const waiting = encoder.deferredCount();
-  code.opening.set(fn, { unit: image.unit, forced: false });
+  const superclass = image.unit.kind === "class" ? image.bindings.indexOf(Object.getPrototypeOf(fn)) : -1;
+  code.opening.set(fn, { index, unit: image.unit, superclass, forced: false });
   writeBindings(encoder, fn, index, image);
   encoder.writeDeferred(waiting);
   encoder.writer.byte(0);
@@ -244,11 +273,16 @@ function writeBindings(encoder: Encoder, fn: Function, index: number, image: Fun
     writer.count(number);
     if (isImportedBinding(value)) writeImport(encoder, TAG_IMPORT_BINDING, value);
     else encoder.write(value);
+    const opening = encoder.code?.opening.get(fn);
+    if (opening !== undefined && opening.superclass === number) opening.superclass = -1;
   }
   encoder.depth = depth - 1;
 }
 
-/** The superclass first: without it the class cannot be built, whoever asks for it early. */
+/**
+ * The superclass first: without it the class cannot be built, whoever asks for it early. Other
+ * classes late and those that extend this one last: they are the ones that ask.
+ */
 function bindingOrder(fn: Function, image: FunctionImage): number[] {
   const numbers = image.bindings.map((_, number) => number);
   if (image.unit.kind !== "class") return numbers;
@@ -256,7 +290,8 @@ function bindingOrder(fn: Function, image: FunctionImage): number[] {
   const rank = (number: number): number => {
     const value = image.bindings[number];
     if (value === parent) return 0;
-    return typeof value === "function" && isDerived(value, fn) ? 2 : 1;
+    if (typeof value !== "function") return 1;
+    return isDerived(value, fn) ? 3 : Function.prototype.toString.call(value).startsWith("class") ? 2 : 1;
   };
   return numbers.sort((a, b) => rank(a) - rank(b) || a - b);
 }
@@ -310,6 +345,7 @@ export function writeInstanceOfRegisteredType(encoder: Encoder, value: object, t
   const code = (encoder.code ??= new CodeTable());
   const writer = encoder.writer;
   const index = encoder.latestIndex();
+  const waiting = encoder.deferredCount();
   const known = code.typeNumber(type);
   if (known >= 0) {
     writer.byte(TAG_REGISTERED_AGAIN);
@@ -327,7 +363,6 @@ export function writeInstanceOfRegisteredType(encoder: Encoder, value: object, t
   } catch (cause) {
     encoder.refuse(`encode() of the registered type ${type.class.name} threw ${String(cause)}`, { cause });
   }
-  const waiting = encoder.deferredCount();
   code.unpacking.add(value);
   encoder.inPlace(index, new Place("(encoded)"), () => encoder.write(data));
   encoder.writeDeferred(waiting);

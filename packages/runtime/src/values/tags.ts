@@ -75,7 +75,7 @@ export const TAG_CODE_AGAIN = 37;
 export const TAG_IMPORT = 38;
 /** the same for a binding that is an import; it takes no index among the objects. */
 export const TAG_IMPORT_BINDING = 47;
-/** index of a class or method that is still being built: finish it now, its other bindings come later. */
+/** steps to finish classes or methods that are still being built, the last being the value: index, superclass binding + 1. */
 export const TAG_FORCE = 39;
 /** a class still being built that cannot be finished here: a patch sets this slot later. */
 export const TAG_LATER = 40;

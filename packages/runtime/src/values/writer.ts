@@ -54,6 +54,14 @@ export class ValueWriter {
   }
 
   /** Forgets everything written. */
+  /** Writes into `buffer` from now on, from `position`. */
+  useBuffer(buffer: FastBuffer, position = 0): void {
+    this.buffer = buffer;
+    this.view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
+    this.softEnd = buffer.length - SLACK;
+    this.position = position;
+  }
+
   reset(): void {
     this.position = 0;
     if (this.parts.length > 0) this.parts = [];
