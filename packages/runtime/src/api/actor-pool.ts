@@ -8,27 +8,21 @@ import {
   type GetOptions,
 } from "@iono/core";
 import { MapRun, type MapTarget, type Source, type StartedCall } from "./map-run.ts";
-import type { ObjectRef, WaitResult } from "./types.ts";
+import type { ObjectRef } from "./types.ts";
 
 /** What a pool needs of the runtime. `cancel` does nothing for what has ended already. */
 export interface PoolRuntime {
   get<T>(ref: ObjectRef<T>): Promise<T>;
-  wait<R extends ObjectRef<unknown>>(
-    refs: readonly R[],
-    options: GetOptions<AbortSignal>,
-  ): Promise<WaitResult<R>>;
   cancel(ref: ObjectRef<unknown>): void;
 }
 
 /** One submitted call whose result has not been taken. */
 interface Job<A extends object, R> {
   readonly submit: (actor: A) => ObjectRef<R>;
-  /** Settles when it has been given to an actor, or has failed before that. */
-  readonly begun: PromiseWithResolvers<void>;
+  /** While it is with an actor. */
   actor: A | undefined;
-  ref: ObjectRef<R> | undefined;
-  failure: { readonly error: unknown } | undefined;
-  /** Somebody waits for its result. */
+  outcome: { readonly value: R } | { readonly error: unknown } | undefined;
+  /** A reader of `getNext` waits for it. */
   claimed: boolean;
 }
 
@@ -41,6 +35,13 @@ export abstract class ActorPoolBase<A extends object, R = unknown> {
   readonly #queue: Job<A, R>[] = [];
   /** In the order of submission. */
   readonly #jobs = new Set<Job<A, R>>();
+  /** Those of `#jobs` that have an outcome, in the order they came. */
+  readonly #settled = new Set<Job<A, R>>();
+  /** Readers of `getNextUnordered`: each will take one of the jobs that nobody has claimed. */
+  #unordered = 0;
+  #claimed = 0;
+  /** Settles when the next job does. */
+  #next = Promise.withResolvers<void>();
 
   constructor(actors: Iterable<A>) {
     for (const actor of actors) this.push(actor);
@@ -56,26 +57,19 @@ export abstract class ActorPoolBase<A extends object, R = unknown> {
   submit<V>(fn: (actor: A, value: V) => ObjectRef<R>, value: V): void {
     const job: Job<A, R> = {
       submit: (actor) => fn(actor, value),
-      begun: Promise.withResolvers(),
       actor: undefined,
-      ref: undefined,
-      failure: undefined,
+      outcome: undefined,
       claimed: false,
     };
     const actor = this.#queue.length === 0 ? this.#idle.pop() : undefined;
-    if (actor === undefined) {
-      this.#queue.push(job);
-      this.#jobs.add(job);
-      return;
-    }
-    this.#begin(job, actor);
-    if (job.failure !== undefined) throw job.failure.error;
+    if (actor === undefined) this.#queue.push(job);
+    else this.#give(job, actor);
     this.#jobs.add(job);
   }
 
   /** Whether results are left that nobody waits for. */
   hasNext(): boolean {
-    return this.#unclaimed().next().done !== true;
+    return this.#jobs.size - this.#claimed > this.#unordered;
   }
 
   /** Whether an actor is free at once. */
@@ -89,15 +83,13 @@ export abstract class ActorPoolBase<A extends object, R = unknown> {
    */
   async getNext(options?: GetOptions<AbortSignal>): Promise<R> {
     const clock = new Deadline(options);
-    const [job] = this.#unclaimed();
-    if (job === undefined) throw nothingLeft();
-    job.claimed = true;
+    if (!this.hasNext()) throw nothingLeft();
+    const job = find(this.#jobs, (each) => !each.claimed)!;
+    this.#claim(job, true);
     try {
-      await clock.within(job.begun.promise);
-      if (job.ref !== undefined) await this.#anyReady([job.ref], clock);
-    } catch (error) {
-      job.claimed = false;
-      throw error;
+      while (job.outcome === undefined) await clock.within(this.#next.promise);
+    } finally {
+      this.#claim(job, false);
     }
     return this.#take(job);
   }
@@ -105,20 +97,16 @@ export abstract class ActorPoolBase<A extends object, R = unknown> {
   /** The next result of any call, as they come. @throws as `getNext`. */
   async getNextUnordered(options?: GetOptions<AbortSignal>): Promise<R> {
     const clock = new Deadline(options);
-    for (;;) {
-      const jobs = [...this.#unclaimed()];
-      if (jobs.length === 0) throw nothingLeft();
-      const failed = jobs.find((job) => job.failure !== undefined);
-      if (failed !== undefined) return this.#take(failed);
-      const refs = jobs.flatMap((job) => job.ref ?? []);
-      if (refs.length === 0) {
-        await clock.within(Promise.race(jobs.map((job) => job.begun.promise)));
-        continue;
+    if (!this.hasNext()) throw nothingLeft();
+    this.#unordered += 1;
+    try {
+      for (;;) {
+        const job = find(this.#settled, (each) => !each.claimed);
+        if (job !== undefined) return this.#take(job);
+        await clock.within(this.#next.promise);
       }
-      const ready = await this.#anyReady(refs, clock);
-      // Another reader may have taken it meanwhile.
-      const job = jobs.find((each) => each.ref === ready);
-      if (job !== undefined && !job.claimed && this.#jobs.has(job)) return this.#take(job);
+    } finally {
+      this.#unordered -= 1;
     }
   }
 
@@ -219,67 +207,73 @@ export abstract class ActorPoolBase<A extends object, R = unknown> {
     };
   }
 
-  *#unclaimed(): Generator<Job<A, R>, void> {
-    for (const job of this.#jobs) if (!job.claimed) yield job;
-  }
-
-  #begin(job: Job<A, R>, actor: A): void {
-    job.actor = actor;
-    try {
-      job.ref = job.submit(actor);
-    } catch (error) {
-      job.failure = { error };
-      this.#release(job);
-    }
-    job.begun.resolve();
-  }
-
-  async #anyReady(refs: readonly ObjectRef<R>[], clock: Deadline): Promise<ObjectRef<R>> {
-    const { ready } = await this.runtime().wait(refs, clock.options());
-    if (ready.length === 0) throw clock.late();
-    return ready[0];
+  #claim(job: Job<A, R>, claimed: boolean): void {
+    job.claimed = claimed;
+    this.#claimed += claimed ? 1 : -1;
   }
 
   /** Takes a result that is there, and frees its actor. */
-  async #take(job: Job<A, R>): Promise<R> {
+  #take(job: Job<A, R>): R {
     this.#jobs.delete(job);
-    if (job.failure !== undefined) throw job.failure.error;
-    if (job.ref === undefined) throw new IonoError("Internal", "a call of a pool was taken before it began");
-    try {
-      return await this.runtime().get(job.ref);
-    } catch (error) {
-      if (hasCode(error, "ActorDied") && job.actor !== undefined) {
-        const { actor } = job;
-        job.actor = undefined;
-        this.#drop(actor, error);
-      }
-      throw error;
-    } finally {
-      this.#release(job);
+    this.#settled.delete(job);
+    const { actor, outcome } = job;
+    job.actor = undefined;
+    if (outcome === undefined)
+      throw new IonoError("Internal", "a call of a pool was taken before its result came");
+    const failed = "error" in outcome;
+    if (actor !== undefined) {
+      if (failed && hasCode(outcome.error, "ActorDied")) this.#drop(actor, outcome.error);
+      else this.#free(actor);
     }
+    if (failed) throw outcome.error;
+    return outcome.value;
   }
 
-  #release(job: Job<A, R>): void {
-    const { actor } = job;
-    job.actor = undefined;
-    if (actor !== undefined) this.#free(actor);
+  /** @throws what `fn` throws; the actor is free then. */
+  #give(job: Job<A, R>, actor: A): void {
+    let ref: ObjectRef<R>;
+    try {
+      ref = job.submit(actor);
+    } catch (error) {
+      this.#free(actor);
+      throw error;
+    }
+    job.actor = actor;
+    this.runtime()
+      .get(ref)
+      .then(
+        (value) => this.#settle(job, { value }),
+        (error: unknown) => this.#settle(job, { error }),
+      );
+  }
+
+  #settle(job: Job<A, R>, outcome: NonNullable<Job<A, R>["outcome"]>): void {
+    job.outcome = outcome;
+    this.#settled.add(job);
+    const { resolve } = this.#next;
+    this.#next = Promise.withResolvers();
+    resolve();
   }
 
   /** Gives the actor the next call that waits, else it is idle. */
   #free(actor: A): void {
     const job = this.#queue.shift();
-    if (job === undefined) this.#idle.push(actor);
-    else this.#begin(job, actor);
+    if (job === undefined) {
+      this.#idle.push(actor);
+      return;
+    }
+    try {
+      this.#give(job, actor);
+    } catch (error) {
+      this.#settle(job, { error });
+    }
   }
 
   /** Forgets an actor that died; with the last one, calls that wait for an actor fail as it did. */
   #drop(actor: A, error: unknown): void {
     this.#members.delete(actor);
     if (this.#members.size > 0) return;
-    for (const job of this.#queue.splice(0)) {
-      job.failure = { error };
-      job.begun.resolve();
-    }
+    for (const job of this.#queue.splice(0)) this.#settle(job, { error });
   }
 }
 
@@ -296,23 +290,23 @@ class Deadline {
     signal?.throwIfAborted();
   }
 
-  options(): GetOptions<AbortSignal> {
-    const left = Math.max(0, this.#timeoutMs - (performance.now() - this.#startedAt));
-    return { timeout: left, signal: this.#signal };
+  get #leftMs(): number {
+    return Math.max(0, this.#timeoutMs - (performance.now() - this.#startedAt));
   }
 
-  late(): IonoError {
+  #late(): IonoError {
     return new IonoError("GetTimeout", `no result of the pool after ${formatDuration(this.#timeoutMs)}`);
   }
 
   /** @throws IonoError GetTimeout, or the signal's reason, when the promise does not settle in time. */
   async within(promise: Promise<void>): Promise<void> {
-    const { timeout, signal } = this.options();
-    if (timeout === Infinity && signal === undefined) return promise;
+    const signal = this.#signal;
+    const leftMs = this.#leftMs;
+    if (leftMs === Infinity && signal === undefined) return promise;
     let timer: NodeJS.Timeout | undefined;
     let abort: (() => void) | undefined;
     const end = new Promise<never>((_resolve, reject) => {
-      if (timeout !== Infinity) timer = setTimeout(() => reject(this.late()), Number(timeout));
+      if (leftMs !== Infinity) timer = setTimeout(() => reject(this.#late()), leftMs);
       abort = () => reject(signal?.reason);
       signal?.addEventListener("abort", abort);
     });
@@ -323,6 +317,11 @@ class Deadline {
       if (abort !== undefined) signal?.removeEventListener("abort", abort);
     }
   }
+}
+
+function find<T>(all: Iterable<T>, wanted: (each: T) => boolean): T | undefined {
+  for (const each of all) if (wanted(each)) return each;
+  return undefined;
 }
 
 function nothingLeft(): IonoError {
