@@ -58,6 +58,8 @@ export class HandleTable {
   #releasedBytes = 0;
   #liveBytes = 0;
   #notBefore = 0;
+  /** Set from a collection until the next turn of the event loop. */
+  #turn: NodeJS.Immediate | undefined;
 
   constructor(thresholds: Thresholds) {
     this.#thresholds = thresholds;
@@ -113,10 +115,13 @@ export class HandleTable {
     return released;
   }
 
-  /** Starts a collection; its finalizers run in a coming turn of the event loop. */
+  /** Starts a collection; its finalizers run in the next turn of the event loop. */
   collect(): void {
-    if (this.#records.size > 0) collectGarbage();
     this.#createdBytes = 0;
+    // A second one before that turn would release nothing.
+    if (this.#records.size === 0 || this.#turn !== undefined) return;
+    collectGarbage();
+    this.#turn = setImmediate(() => (this.#turn = undefined)).unref();
   }
 
   #collectByBytes(bytes: number): void {
@@ -124,9 +129,8 @@ export class HandleTable {
     if (this.#createdBytes < this.#thresholdBytes) return;
     // A process that keeps what it makes is asked less and less often.
     const useful = this.#releasedBytes * 4 >= this.#thresholdBytes;
-    this.#thresholdBytes = useful
-      ? this.#thresholds.baseBytes
-      : Math.min(this.#thresholds.maxBytes, this.#thresholdBytes * 2);
+    const longer = Math.min(this.#thresholds.maxBytes, this.#thresholdBytes * 2);
+    this.#thresholdBytes = useful ? this.#thresholds.baseBytes : longer;
     this.#releasedBytes = 0;
     this.collect();
   }
