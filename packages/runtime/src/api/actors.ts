@@ -2,6 +2,7 @@
 import { IonoError } from "@iono/core";
 import { ActorExit } from "../executor/actor-exit.ts";
 import { taskStorage } from "../executor/task-context.ts";
+import { Failure } from "../owner/failure.ts";
 import type { ActorDescriptor } from "../owner/payload.ts";
 import { clientOf, makeHandle } from "./actor-handle.ts";
 import { currentMember } from "./runtime.ts";
@@ -11,7 +12,9 @@ import type { GetActor } from "./types.ts";
 export function kill(handle: object): void {
   const client = clientOf(handle);
   if (client === undefined) throw new IonoError("BadOption", "kill() takes an actor handle");
-  currentMember().agent.notify({ t: "kill actor", actor: client.id, reason: "it was killed by kill()" });
+  const reason = "it was killed by kill()";
+  currentMember().agent.notify({ t: "kill actor", actor: client.id, reason });
+  client.die(new Failure(null, new IonoError("ActorDied", `actor ${client.descriptor.className} is dead: ${reason}`)));
 }
 
 /** Inside an actor's method: ends the actor. The call and those queued behind it fail with ActorDied. Does not return. */

@@ -6,7 +6,7 @@ import { runtimeContext } from "./context.ts";
 import { createMap, type MapFunction } from "./map.ts";
 import { cancel, get } from "./objects.ts";
 import { QueueActor } from "./queue-actor.ts";
-import { QueueClient, type QueueHandle, type QueueOptions, type QueueRuntime } from "./queue.ts";
+import { QueueClient, type QueueHandle, type QueueRuntime } from "./queue.ts";
 import { remote } from "./remote.ts";
 import { currentMember } from "./runtime.ts";
 import type { AnyClass } from "./types.ts";
@@ -45,12 +45,6 @@ const queueRuntime: QueueRuntime = {
  * passed to them; its actor ends with the last handle, or by `shutdown()`.
  */
 export class Queue<T> extends QueueClient<T> {
-  // Spelt out so that `new Queue<number>()` shows its options.
-  // oxlint-disable-next-line no-useless-constructor -- as above
-  constructor(options?: QueueOptions) {
-    super(options);
-  }
-
   protected override runtime(): QueueRuntime {
     return queueRuntime;
   }

@@ -13,6 +13,8 @@ export class LocalStore {
     number,
     { readonly resolve: (granted: Granted) => void; readonly reject: (error: IonoError) => void }
   >();
+  /** How often each block is pinned here; the machine knows only whether it is. */
+  readonly #pins = new Map<string, number>();
   #nextTicket = 1;
 
   constructor(handle: (event: StoreEvent) => void, view: SegmentView) {
@@ -58,19 +60,17 @@ export class LocalStore {
     });
   }
 
-  /** Brings an object into memory and keeps it there until `unpin`. Resolves to where it is now. Pins do not count. */
+  /** Brings an object into memory and keeps it there until `unpin`, once for each. Resolves to where it is now. */
   async pin(location: StoreLocation): Promise<StoreLocation> {
     const { block, generation } = location;
-    return (
-      await this.#ask((ticket) => ({
-        kind: "pin",
-        process: storeHostProcess,
-        ticket,
-        block,
-        generation,
-        mapped: true,
-      }))
-    ).location;
+    this.#pins.set(nameOf(location), (this.#pins.get(nameOf(location)) ?? 0) + 1);
+    try {
+      const pin = { kind: "pin", process: storeHostProcess, block, generation, mapped: true } as const;
+      return (await this.#ask((ticket) => ({ ...pin, ticket }))).location;
+    } catch (error) {
+      this.unpin(location);
+      throw error;
+    }
   }
 
   /** Copies a piece of a pinned object. `at` counts from the block's start. */
@@ -80,13 +80,12 @@ export class LocalStore {
   }
 
   unpin(location: StoreLocation): void {
-    this.#handle({
-      kind: "unpin",
-      process: storeHostProcess,
-      block: location.block,
-      generation: location.generation,
-      mapped: true,
-    });
+    const { block, generation } = location;
+    const left = (this.#pins.get(nameOf(location)) ?? 0) - 1;
+    if (left > 0) this.#pins.set(nameOf(location), left);
+    else if (this.#pins.delete(nameOf(location))) {
+      this.#handle({ kind: "unpin", process: storeHostProcess, block, generation, mapped: true });
+    }
   }
 
   answer(answer: StoreInstruction & { kind: "granted" | "refused" }): void {
@@ -115,4 +114,8 @@ export class LocalStore {
 function checkRange(location: StoreLocation, at: number, bytes: number): void {
   if (at < 0 || at + bytes > location.size)
     throw new RangeError(`${at}+${bytes} is outside an object of ${location.size} bytes`);
+}
+
+function nameOf({ block, generation }: StoreLocation): string {
+  return `${block}.${generation}`;
 }

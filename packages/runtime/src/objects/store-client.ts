@@ -1,6 +1,6 @@
 import { IonoError, type StoreLocation } from "@iono/core";
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
-import { type Platform, SystemCallError } from "../platform/platform.ts";
+import type { Platform } from "../platform/platform.ts";
 import type { Encoded } from "../values/seam.ts";
 import { HandleTable, type StoreHandle } from "./handles.ts";
 import { layOut, readLayout } from "./layout.ts";
@@ -273,7 +273,7 @@ export class StoreClient {
     try {
       const mapping =
         location.size > copyLimitBytes ? link.segment.mapPrivate(location.offset, location.size) : undefined;
-      const memory = mapping?.memory ?? new ArrayBuffer(location.size);
+      const memory = mapping?.memory ?? new ArrayBuffer(location.size); // copied where it cannot be mapped
       if (mapping === undefined) link.segment.read(location.offset, new Uint8Array(memory));
       else {
         const { unmap } = mapping; // nothing of the handle's may lead to the memory, or it would never be collected
@@ -289,13 +289,8 @@ export class StoreClient {
         throw new IonoError("ObjectLost", `object ${location.block}.${location.generation} is damaged`);
       return encoded;
     } catch (error) {
-      if (error instanceof SystemCallError)
-        throw new IonoError(
-          "OutOfMemory",
-          `an object of ${location.size} bytes cannot be mapped: ${error.message}`,
-          { cause: error },
-        );
-      throw error;
+      if (!(error instanceof RangeError)) throw error;
+      throw new IonoError("OutOfMemory", `no memory for a copy of ${location.size} bytes`, { cause: error });
     } finally {
       if (!kept) this.#release(location, true);
     }

@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { readAt, writeAt } from "./file.ts";
 import { type Libc, checked, loadLibc } from "./libc.ts";
 import { connectBlocking } from "./linux-socket.ts";
 import {
@@ -28,13 +29,19 @@ const chunkBytes = 1024 * 1024;
 const setParentDeathSignal = 1; // PR_SET_PDEATHSIG
 const openFiles = 7; // RLIMIT_NOFILE
 
-/** Linux with glibc. Throws where koffi or libc cannot be loaded. */
-export function linuxPlatform(): Platform {
+/** What a store's memory is made of, the best first. */
+const allBackings: readonly Segment["backing"][] = ["memfd", "shm", "file"];
+
+/**
+ * Linux with glibc. Throws where koffi or libc cannot be loaded.
+ * @param backings which ones to try for a store, in this order.
+ */
+export function linuxPlatform(backings: readonly Segment["backing"][] = allBackings): Platform {
   const libc = loadLibc();
   return {
     name: "linux",
     missing: [],
-    createSegment: (sizeBytes, directory) => createSegment(libc, sizeBytes, directory),
+    createSegment: (sizeBytes, directory) => createSegment(libc, backings, sizeBytes, directory),
     openSegment: (file, sizeBytes) => new LinuxSegmentView(libc, fs.openSync(file, "r+"), sizeBytes),
     connectBlocking: (file) => connectBlocking(libc, file),
     sharedPages: {
@@ -81,42 +88,52 @@ function map(libc: Libc, fd: number, offset: number, bytes: number, flags: numbe
   return address;
 }
 
+/** The whole file, shared; undefined where the address space is limited (`ulimit -v`). */
+function mapIfPossible(libc: Libc, fd: number, bytes: number): bigint | undefined {
+  const address = libc.mmap(null, bytes, readWrite, mapShared | mapNoReserve, fd, 0);
+  return address === mapFailed ? undefined : address;
+}
+
 function sharedPage(libc: Libc, fd: number, bytes: number): SharedPage {
   const address = map(libc, fd, 0, bytes, mapShared);
   return { memory: libc.view(address, bytes), close: () => void libc.munmap(address, bytes) };
 }
 
-/** A memfd; else a file in /dev/shm; else a file in `directory`. */
-function createSegment(libc: Libc, sizeBytes: number, directory: string): Segment {
-  const attempts = [
-    {
-      backing: "memfd",
-      open: () => checked(libc, "memfd_create", libc.memfd_create("iono-store", closeOnExec)),
-    },
-    { backing: "shm", open: () => openUnlinked("/dev/shm") },
-    { backing: "file", open: () => openUnlinked(directory) },
-  ] as const;
+/** Tries one backing after the other. Each must know how to allocate pages and how to make holes. */
+function createSegment(
+  libc: Libc,
+  backings: readonly Segment["backing"][],
+  sizeBytes: number,
+  directory: string,
+): Segment {
   const failures: string[] = [];
-  for (const { backing, open } of attempts) {
+  for (const backing of backings) {
     let fd = -1;
     try {
-      fd = open();
+      fd = openBacking(libc, backing, directory);
       checked(libc, "ftruncate", libc.ftruncate(fd, sizeBytes));
-      const warning =
-        failures.length === 0
-          ? undefined
-          : `the object store lies in ${backing === "shm" ? "/dev/shm" : directory}: ${failures.join("; ")}`;
-      return new LinuxSegment(libc, backing, fd, sizeBytes, warning);
+      checked(libc, "fallocate", libc.fallocate(fd, keepSize, 0, 4096));
+      checked(libc, "fallocate", libc.fallocate(fd, keepSize | punchHole, 0, 4096));
+      const place = { memfd: "memory", shm: "/dev/shm", file: directory }[backing];
+      const warning = `the object store lies in ${place}: ${failures.join("; ")}`;
+      return new LinuxSegment(libc, backing, fd, sizeBytes, failures.length > 0 ? warning : undefined);
     } catch (error) {
       if (fd >= 0) fs.closeSync(fd);
-      failures.push(String(error instanceof Error ? error.message : error));
+      failures.push(`${backing}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
   throw new SystemCallError("object store", failures.join("; "));
 }
 
+function openBacking(libc: Libc, backing: Segment["backing"], directory: string): number {
+  if (backing === "memfd") return checked(libc, "memfd_create", libc.memfd_create("iono-store", closeOnExec));
+  if (backing === "shm") return openUnlinked("/dev/shm");
+  fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  return openUnlinked(directory);
+}
+
 /** A file that no directory lists: it is gone when the last process that has it open is. */
-export function openUnlinked(directory: string): number {
+function openUnlinked(directory: string): number {
   const file = path.join(directory, `iono-${process.pid}-${process.hrtime.bigint()}`);
   const fd = fs.openSync(file, "wx+", 0o600);
   fs.unlinkSync(file);
@@ -130,7 +147,8 @@ class LinuxSegment implements Segment {
   readonly path: string;
   readonly sizeBytes: number;
   readonly warning: string | undefined;
-  readonly #base: bigint;
+  /** Only for prefaulting; undefined where the address space is limited. */
+  readonly #base: bigint | undefined;
 
   constructor(
     libc: Libc,
@@ -145,7 +163,7 @@ class LinuxSegment implements Segment {
     this.path = `/proc/${process.pid}/fd/${fd}`;
     this.sizeBytes = sizeBytes;
     this.warning = warning;
-    this.#base = map(libc, fd, 0, sizeBytes, mapShared | mapNoReserve);
+    this.#base = mapIfPossible(libc, fd, sizeBytes);
   }
 
   commit(offset: number, bytes: number): Promise<void> {
@@ -155,13 +173,14 @@ class LinuxSegment implements Segment {
   }
 
   async prefault(offset: number, bytes: number): Promise<void> {
-    await this.commit(offset, bytes);
+    const base = this.#base;
+    if (base === undefined) return;
     // In pieces: the call holds a lock that the main thread needs to map memory.
     for (let at = offset; at < offset + bytes; at += prefaultStepBytes) {
       const step = Math.min(prefaultStepBytes, offset + bytes - at);
       // Older kernels do not know the advice: then the first writer zeroes the pages.
       await this.#asynchronously("madvise", (done) =>
-        this.#libc.madvise.async(this.#base + BigInt(at), step, populateWrite, done),
+        this.#libc.madvise.async(base + BigInt(at), step, populateWrite, done),
       ).catch(ignoreInvalid);
     }
   }
@@ -173,7 +192,7 @@ class LinuxSegment implements Segment {
   }
 
   close(): void {
-    this.#libc.munmap(this.#base, this.sizeBytes);
+    if (this.#base !== undefined) this.#libc.munmap(this.#base, this.sizeBytes);
     fs.closeSync(this.fd);
   }
 
@@ -201,6 +220,7 @@ class LinuxSegmentView implements SegmentView {
   readonly #sizeBytes: number;
   /** The whole file, shared, for writing: pages stay mapped, so that warm ones are written at the speed of memory. */
   #base: bigint | undefined;
+  #baseTried = false;
   /** Chunks of the file whose pages this process has in its page table, to its knowledge: errors only cost time. */
   readonly #mapped = new Set<number>();
 
@@ -211,7 +231,9 @@ class LinuxSegmentView implements SegmentView {
   }
 
   write(offset: number, source: Uint8Array, fresh: boolean): void {
-    this.#base ??= map(this.#libc, this.#fd, 0, this.#sizeBytes, mapShared | mapNoReserve);
+    if (!this.#baseTried) this.#base = mapIfPossible(this.#libc, this.#fd, this.#sizeBytes);
+    this.#baseTried = true;
+    if (this.#base === undefined) return writeAt(this.#fd, offset, source);
     const to = this.#base + BigInt(offset);
     if (source.byteLength >= populateFromBytes && (this.#isUnmapped(offset, source.byteLength) || fresh)) {
       const start = to & ~4095n;
@@ -229,17 +251,16 @@ class LinuxSegmentView implements SegmentView {
   }
 
   read(offset: number, target: Uint8Array): void {
-    let done = 0;
-    while (done < target.byteLength) {
-      const bytes = fs.readSync(this.#fd, target, done, target.byteLength - done, offset + done);
-      if (bytes === 0) throw new SystemCallError("read", "EOF");
-      done += bytes;
-    }
+    readAt(this.#fd, offset, target);
   }
 
-  mapPrivate(offset: number, bytes: number): Mapping {
-    const address = map(this.#libc, this.#fd, offset, bytes, mapPrivate | mapNoReserve);
-    return { memory: this.#libc.view(address, bytes), unmap: () => void this.#libc.munmap(address, bytes) };
+  mapPrivate(offset: number, bytes: number): Mapping | undefined {
+    const address = this.#libc.mmap(null, bytes, readWrite, mapPrivate | mapNoReserve, this.#fd, offset);
+    if (address === mapFailed) return undefined; // too many mappings, or too little address space
+    return {
+      memory: this.#libc.view(address, bytes),
+      unmap: () => void this.#libc.munmap(address, bytes),
+    };
   }
 
   close(): void {

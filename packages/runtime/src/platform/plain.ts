@@ -1,8 +1,9 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { readAt, writeAt } from "./file.ts";
 import { connectThroughThread } from "./plain-socket.ts";
-import { type Platform, type Segment, type SegmentView, SystemCallError } from "./platform.ts";
+import type { Platform, Segment, SegmentView } from "./platform.ts";
 
 /**
  * Without anything that Node does not bring: the store is a plain file, values are copied in and out of it.
@@ -66,16 +67,11 @@ class PlainSegmentView implements SegmentView {
   }
 
   write(offset: number, source: Uint8Array): void {
-    for (let done = 0; done < source.byteLength;)
-      done += fs.writeSync(this.#fd, source, done, source.byteLength - done, offset + done);
+    writeAt(this.#fd, offset, source);
   }
 
   read(offset: number, target: Uint8Array): void {
-    for (let done = 0; done < target.byteLength;) {
-      const bytes = fs.readSync(this.#fd, target, done, target.byteLength - done, offset + done);
-      if (bytes === 0) throw new SystemCallError("read", "EOF");
-      done += bytes;
-    }
+    readAt(this.#fd, offset, target);
   }
 
   mapPrivate(): undefined {

@@ -46,7 +46,7 @@ export interface Segment {
   readonly warning: string | undefined;
   /** Allocates pages, off this thread. Rejects with `code` ENOSPC or ENOMEM when the system has none. */
   commit(offset: number, bytes: number): Promise<void>;
-  /** Allocates and zeroes pages, off this thread. */
+  /** Zeroes committed pages in advance, off this thread; nobody may use them meanwhile. */
   prefault(offset: number, bytes: number): Promise<void>;
   /** Makes a hole, off this thread. */
   release(offset: number, bytes: number): Promise<void>;
@@ -59,7 +59,7 @@ export interface SegmentView {
   write(offset: number, source: Uint8Array, fresh: boolean): void;
   /** Copies from the file into `target`. */
   read(offset: number, target: Uint8Array): void;
-  /** Maps a page-aligned range; writes stay with this mapping. Undefined where the system cannot. */
+  /** Maps a page-aligned range; writes stay with this mapping. Undefined where that cannot be had. */
   mapPrivate(offset: number, bytes: number): Mapping | undefined;
   close(): void;
 }

@@ -103,7 +103,7 @@ describe("functions", () => {
     expect(parent.constructor.name).toBe("Animal");
   });
 
-  it("refuse a getter on the way, with the names that lead to it", () => {
+  it("name what they captured in the path of a refusal", () => {
     const host = new MemoryHost();
     const db = Promise.resolve();
     const fn = host.capture(make<() => void>("() => cfg"), { bindings: { cfg: { db } } });
@@ -164,7 +164,7 @@ describe("classes", () => {
     const host = new MemoryHost();
     const classes = family(host, spec);
     const Arrived = arrive(host, classes[name]);
-    const all = arrive(host, { start: classes[name], ...classes });
+    const all = arrive<Record<string, Class>>(host, { start: classes[name], ...classes });
     expect(all["start"]).toBe(all[name]);
     expect(Object.getPrototypeOf(all["Leaf"])).toBe(all["Middle"]);
     expect(Object.getPrototypeOf(all["Middle"])).toBe(all["Base"]);
@@ -286,8 +286,8 @@ describe("registered types", () => {
     let deep: unknown = [list, total];
     for (let i = 0; i < 159; i++) deep = [deep];
     for (let extra = 0; extra < 6; extra++, deep = [deep]) {
-      let arrived = arrive(host, deep) as [unknown, unknown];
-      while (arrived.length === 1) arrived = arrived[0] as [unknown, unknown];
+      let arrived = arrive(host, deep) as unknown[];
+      while (arrived.length === 1) arrived = arrived[0] as unknown[];
       expect((arrived[1] as { sum: number }).sum).toBe(6);
       expect(arrived[0]).toEqual([1, 2, 3]);
     }

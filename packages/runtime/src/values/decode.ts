@@ -2,6 +2,7 @@ import { readPreamble, type DecodedBuffers } from "./decode-buffers.ts";
 import type { CodeReader } from "./decode-code.ts";
 import { readExoticObject } from "./decode-objects.ts";
 import { collectIntrinsics, type Intrinsics } from "./intrinsics.ts";
+import { CACHED_KEY_MAX, KeyCache } from "./key-cache.ts";
 import { ValueReader } from "./reader.ts";
 import type { DecodeHost, Encoded } from "./seam.ts";
 import {
@@ -55,10 +56,6 @@ const sharedTags: ReadonlySet<number> = new Set([TAG_AGAIN, TAG_INTRINSIC, TAG_R
 /** Tags that add something to the object behind them, in the order they are written. */
 const additions: readonly number[] = [TAG_INTEGRITY, TAG_OF_PROTOTYPE, TAG_WITH_PROPERTIES];
 
-/** Property names remembered by a reader: a power of two. */
-const KEY_CACHE_SIZE = 512;
-/** Names up to this long are remembered. */
-const KEY_CACHE_MAX_LENGTH = 32;
 /** Objects a table keeps its memory for, from value to value. */
 const TABLE_KEPT = 64;
 
@@ -92,7 +89,7 @@ export class Decoder {
   private pending: Map<number, () => void> | undefined;
   private intrinsicsFound: Intrinsics | undefined;
   private integrity: { object: object; level: number }[] | undefined;
-  private readonly keys: (string | undefined)[] = new Array<string | undefined>(KEY_CACHE_SIZE).fill(undefined);
+  private readonly keys = new KeyCache();
 
   constructor(reader: ValueReader) {
     this.reader = reader;
@@ -306,8 +303,8 @@ export class Decoder {
     for (let i = 0; i < count; i++) {
       const tag = reader.byte();
       const length = tag - SHORT_STRING;
-      if (length >= 0 && length <= KEY_CACHE_MAX_LENGTH) {
-        const key = this.readKey(length);
+      if (length >= 0 && length <= CACHED_KEY_MAX) {
+        const key = this.keys.read(reader, length);
         if (bare ? key !== "__proto__" : !(key in object)) {
           (object as Record<string, unknown>)[key] = this.read();
           continue;
@@ -344,28 +341,6 @@ export class Decoder {
     if (length >= 0 && tag < SMALL_INT) return this.reader.shortString(length);
     if (tag === TAG_SYMBOL_FOR || tag === TAG_SYMBOL_WELL_KNOWN) return this.readSymbol(tag);
     return this.reader.longString(tag);
-  }
-
-  /** A Latin-1 property name of `length` bytes. The same few names come again and again: each is made once. */
-  private readKey(length: number): string {
-    const reader = this.reader;
-    const buffer = reader.buffer;
-    const start = reader.position;
-    const end = start + length;
-    if (end > reader.end) reader.malformed("a string goes beyond the end");
-    let hash = length;
-    for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + buffer[at]) | 0;
-    const slot = (hash ^ (hash >>> 9)) & (KEY_CACHE_SIZE - 1);
-    const cached = this.keys[slot];
-    if (cached !== undefined && cached.length === length) {
-      let at = 0;
-      while (at < length && cached.charCodeAt(at) === buffer[start + at]) at++;
-      if (at === length) {
-        reader.position = end;
-        return cached;
-      }
-    }
-    return (this.keys[slot] = reader.shortString(length));
   }
 
   private readBigint(): bigint {

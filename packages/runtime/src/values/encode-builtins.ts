@@ -73,7 +73,7 @@ export function writeUrl(encoder: Encoder, value: URL): void {
   encoder.writer.byte(TAG_URL);
   encoder.writer.string(href);
   // Its searchParams is an object tied to it: met later in the value, it is the same object again.
-  if (encoder.remember(value.searchParams) >= 0) {
+  if (encoder.objects.remember(value.searchParams) >= 0) {
     encoder.refuse("a URL cannot travel behind its own searchParams; put the URL first, or pass one of them");
   }
 }

@@ -94,9 +94,9 @@ export class CodeTable {
 
 /** Writes a function or class, with what it captured. */
 export function writeFunction(encoder: Encoder, fn: Function): void {
-  const before = encoder.remember(fn);
+  const before = encoder.objects.remember(fn);
   if (before >= 0) return writeFunctionAgain(encoder, fn, before);
-  const index = encoder.latestIndex();
+  const index = encoder.objects.latestIndex();
   if (types.isProxy(fn)) return writeProxy(encoder, fn);
   if (travelsByReference in fn) return writeReference(encoder, fn);
   if (isNativeFunction(fn)) {
@@ -334,7 +334,7 @@ function isExtended(prototype: object): boolean {
 /** Writes the prototype object of a class as "the prototype of" it. */
 export function writePrototypeOf(encoder: Encoder, owner: Function): void {
   encoder.writer.byte(TAG_PROTOTYPE_OF);
-  encoder.inPlace(encoder.latestIndex(), new Place("(class)"), () => encoder.write(owner));
+  encoder.inPlace(encoder.objects.latestIndex(), new Place("(class)"), () => encoder.write(owner));
   if (encoder.code?.builtin.has(owner) && !(owner.prototype instanceof Error)) {
     encoder.refuse(`an instance of ${owner.name}, a class of Node's own, cannot travel`);
   }
@@ -344,7 +344,7 @@ export function writePrototypeOf(encoder: Encoder, owner: Function): void {
 export function writeInstanceOfRegisteredType(encoder: Encoder, value: object, type: RegisteredType): void {
   const code = (encoder.code ??= new CodeTable());
   const writer = encoder.writer;
-  const index = encoder.latestIndex();
+  const index = encoder.objects.latestIndex();
   const waiting = encoder.deferredCount();
   const known = code.typeNumber(type);
   if (known >= 0) {

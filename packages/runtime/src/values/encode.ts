@@ -4,9 +4,11 @@ import { insertPreamble } from "./encode-buffers.ts";
 import type { BufferTable } from "./buffer-table.ts";
 import { writeFunction, type CodeTable } from "./encode-code.ts";
 import { writeExoticObject, writeProxy } from "./encode-objects.ts";
+import { writeBigint, writeSymbol } from "./encode-primitives.ts";
 import { extraKeys, hasOnlyElements } from "./extra-keys.ts";
 import { instanceRefusal } from "./instances.ts";
 import { collectIntrinsics, type Intrinsics } from "./intrinsics.ts";
+import { ObjectTable } from "./object-table.ts";
 import { appendPrefix, segment, type Prefix } from "./path.ts";
 import type { EncodeHost, Encoded } from "./seam.ts";
 import {
@@ -21,21 +23,16 @@ import {
   TAG_ARRAY,
   TAG_ARRAY_SPARSE,
   TAG_ATTRIBUTES,
-  TAG_BIGINT,
-  TAG_BIGINT64,
   TAG_DEFERRED,
   TAG_FALSE,
   TAG_HOLE,
   TAG_INTEGRITY,
   TAG_NULL,
   TAG_OBJECT,
-  TAG_SYMBOL_FOR,
-  TAG_SYMBOL_WELL_KNOWN,
   TAG_TRUE,
   TAG_UNDEFINED,
   TAG_WITH_PROPERTIES,
   WRITABLE,
-  wellKnownSymbols,
 } from "./tags.ts";
 import { ValueWriter } from "./writer.ts";
 
@@ -43,8 +40,8 @@ const { isProxy } = types;
 const { getOwnPropertyDescriptor, getOwnPropertyNames, getOwnPropertySymbols, getPrototypeOf, isExtensible, keys: enumerableKeys } = Object;
 const noPath: readonly string[] = [];
 
-/** So many objects of a value are found by looking through a list; more go to a Map. */
-const LIST_MAX = 16;
+/** Nesting for which memory is kept from value to value. */
+const STEPS_KEPT = 16;
 /** A path longer than this is shortened in the middle. */
 const PATH_MAX = 48;
 
@@ -92,6 +89,7 @@ interface Deferred {
 export class Encoder {
   readonly writer: ValueWriter;
   host!: EncodeHost;
+  readonly objects = new ObjectTable();
   /** Raw buffers of this value; created when the first is met. */
   buffers: BufferTable | undefined;
   /** Functions, imports and registered types of this value; created when the first is met. */
@@ -101,10 +99,6 @@ export class Encoder {
   readonly steps: unknown[] = [undefined];
   /** owners[d]: index of the container at depth d. */
   readonly owners: number[] = [-1];
-  /** Objects met so far. */
-  private count = 0;
-  private readonly list: unknown[] = new Array<unknown>(LIST_MAX).fill(undefined);
-  private map: Map<unknown, number> | undefined;
   private path: readonly string[] = noPath;
   /** Path to the container whose contents are being written, and the depth at which the steps within it begin. */
   private prefix: Prefix | undefined;
@@ -143,10 +137,7 @@ export class Encoder {
 
   /** Lets go of the user's objects. */
   private forget(): void {
-    const listed = Math.min(this.count, LIST_MAX);
-    for (let i = 0; i < listed; i++) this.list[i] = undefined;
-    this.count = 0;
-    this.map = undefined;
+    this.objects.clear();
     this.depth = 0;
     this.base = 0;
     this.buffers = undefined;
@@ -155,7 +146,7 @@ export class Encoder {
     this.prefix = undefined;
     this.prefixMade = undefined;
     this.prefixOwner = -1;
-    if (this.steps.length > LIST_MAX) {
+    if (this.steps.length > STEPS_KEPT) {
       this.steps.length = 1;
       this.owners.length = 1;
     } else {
@@ -181,47 +172,21 @@ export class Encoder {
       case "function":
         return writeFunction(this, value);
       case "bigint":
-        return this.bigint(value);
+        return writeBigint(writer, value);
       case "symbol":
-        return this.symbol(value);
+        return writeSymbol(this, value);
     }
   }
 
   private object(value: object): void {
-    const before = this.remember(value);
+    const before = this.objects.remember(value);
     if (before >= 0) return this.again(value, before);
-    const index = this.count - 1;
+    const index = this.objects.latestIndex();
     if (isProxy(value)) return writeProxy(this, value);
     const prototype = getPrototypeOf(value);
     if (prototype === Object.prototype) return this.plainObject(value, index);
     if (prototype === Array.prototype && Array.isArray(value)) return this.array(value, index);
     writeExoticObject(this, value, prototype, index);
-  }
-
-  /** @returns the index of an object met before, or −1 after giving it the next index. */
-  remember(value: object): number {
-    const count = this.count;
-    const map = this.map;
-    if (map !== undefined) {
-      const before = map.get(value);
-      if (before !== undefined) return before;
-      map.set(value, count);
-    } else {
-      const list = this.list;
-      for (let i = 0; i < count; i++) if (list[i] === value) return i;
-      if (count < LIST_MAX) list[count] = value;
-      else {
-        this.map = new Map(list.map((listed, i) => [listed, i]));
-        this.map.set(value, count);
-      }
-    }
-    this.count = count + 1;
-    return -1;
-  }
-
-  /** The index the latest new object got. */
-  latestIndex(): number {
-    return this.count - 1;
   }
 
   /** Writes an object met before. */
@@ -260,7 +225,7 @@ export class Encoder {
       if (property === undefined) this.refuse("the property went away while the object was being encoded");
       if (!(property.writable && property.enumerable && property.configurable)) this.attributes(property);
       if (typeof key === "string") writer.string(key);
-      else this.symbol(key);
+      else writeSymbol(this, key);
       this.write(property.value);
     }
     this.depth = depth - 1;
@@ -328,34 +293,6 @@ export class Encoder {
       this.write(value[at]);
     }
     this.depth = depth - 1;
-  }
-
-  private bigint(value: bigint): void {
-    const writer = this.writer;
-    if (BigInt.asIntN(64, value) === value) {
-      writer.byte(TAG_BIGINT64);
-      writer.view.setBigInt64(writer.position, value, true);
-      writer.position += 8;
-      return;
-    }
-    const magnitude = (value < 0n ? -value : value).toString(16);
-    const bytes = Buffer.from(magnitude.length % 2 === 0 ? magnitude : `0${magnitude}`, "hex");
-    writer.byte(TAG_BIGINT);
-    writer.byte(value < 0n ? 1 : 0);
-    writer.count(bytes.length);
-    writer.raw(bytes);
-  }
-
-  symbol(value: symbol): void {
-    const registered = Symbol.keyFor(value);
-    if (registered !== undefined) {
-      this.writer.byte(TAG_SYMBOL_FOR);
-      return this.writer.string(registered);
-    }
-    const wellKnown = wellKnownSymbols.indexOf(value);
-    if (wellKnown < 0) this.refuse(`a unique symbol, ${String(value)}, cannot travel; use Symbol.for()`);
-    this.writer.byte(TAG_SYMBOL_WELL_KNOWN);
-    this.writer.byte(wellKnown);
   }
 
   /** Notes that the object about to be written is frozen, sealed or closed to new properties. */
