@@ -47,7 +47,7 @@ export function writeMap(encoder: Encoder, value: Map<unknown, unknown>, index: 
     }
     encoder.depth = depth - 1;
   };
-  if (encoder.depth >= DEFER_DEPTH) return encoder.defer(TAG_MAP, index, contents);
+  if (encoder.depth >= DEFER_DEPTH) return encoder.deferral.defer(TAG_MAP, index, contents);
   encoder.writer.byte(TAG_MAP);
   contents();
 }
@@ -62,7 +62,7 @@ export function writeSet(encoder: Encoder, value: Set<unknown>, index: number): 
     }
     encoder.depth = depth - 1;
   };
-  if (encoder.depth >= DEFER_DEPTH) return encoder.defer(TAG_SET, index, contents);
+  if (encoder.depth >= DEFER_DEPTH) return encoder.deferral.defer(TAG_SET, index, contents);
   encoder.writer.byte(TAG_SET);
   contents();
 }

@@ -209,7 +209,7 @@ function writeImage(encoder: Encoder, fn: Function, index: number, image: Functi
     writeBindings(encoder, fn, index, image);
     writeFunctionProperties(encoder, fn, index, image);
   };
-  if (encoder.depth >= DEFER_DEPTH) return encoder.defer(tag, index, contents, header);
+  if (encoder.depth >= DEFER_DEPTH) return encoder.deferral.defer(tag, index, contents, header);
   encoder.writer.byte(tag);
   header();
   contents();
@@ -231,11 +231,11 @@ function writeUnit(encoder: Encoder, unit: CodeUnit): void {
 
 /** A class or method: it exists only once what its definition uses is there. */
 function writeBuilt(encoder: Encoder, code: CodeTable, fn: Function, index: number, image: FunctionImage): void {
-  const waiting = encoder.deferredCount();
+  const waiting = encoder.deferral.waiting;
   const superclass = image.unit.kind === "class" ? image.bindings.indexOf(Object.getPrototypeOf(fn)) : -1;
   code.opening.set(fn, { index, unit: image.unit, superclass, forced: false });
   writeBindings(encoder, fn, index, image);
-  encoder.writeDeferred(waiting);
+  encoder.deferral.write(waiting);
   encoder.writer.byte(0);
   code.opening.delete(fn);
   if (code.opening.size === 0) writePatches(encoder, code);
@@ -345,7 +345,7 @@ export function writeInstanceOfRegisteredType(encoder: Encoder, value: object, t
   const code = (encoder.code ??= new CodeTable());
   const writer = encoder.writer;
   const index = encoder.objects.latestIndex();
-  const waiting = encoder.deferredCount();
+  const waiting = encoder.deferral.waiting;
   const known = code.typeNumber(type);
   if (known >= 0) {
     writer.byte(TAG_REGISTERED_AGAIN);
@@ -365,7 +365,7 @@ export function writeInstanceOfRegisteredType(encoder: Encoder, value: object, t
   }
   code.unpacking.add(value);
   encoder.inPlace(index, new Place("(encoded)"), () => encoder.write(data));
-  encoder.writeDeferred(waiting);
+  encoder.deferral.write(waiting);
   writer.byte(0);
   code.unpacking.delete(value);
 }

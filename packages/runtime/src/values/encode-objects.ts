@@ -69,7 +69,7 @@ function writeOrdinary(encoder: Encoder, value: object, prototype: object | null
   if (!Object.isExtensible(value)) encoder.integrity(value);
   const writePrototype = (): void => (plain ? undefined : encoder.inPlace(index, prototypePlace, () => encoder.write(prototype)));
   if (encoder.depth >= DEFER_DEPTH) {
-    return encoder.defer(tag, index, () => encoder.properties(value, ownKeys, index), writePrototype);
+    return encoder.deferral.defer(tag, index, () => encoder.properties(value, ownKeys, index), writePrototype);
   }
   encoder.writer.byte(tag);
   writePrototype();

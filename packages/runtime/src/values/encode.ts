@@ -1,5 +1,6 @@
 import { types } from "node:util";
 import { CannotTravelError } from "@iono/core";
+import { Deferral } from "./deferral.ts";
 import { insertPreamble } from "./encode-buffers.ts";
 import type { BufferTable } from "./buffer-table.ts";
 import { writeFunction, type CodeTable } from "./encode-code.ts";
@@ -9,7 +10,6 @@ import { extraKeys, hasOnlyElements } from "./extra-keys.ts";
 import { instanceRefusal } from "./instances.ts";
 import { collectIntrinsics, type Intrinsics } from "./intrinsics.ts";
 import { ObjectTable } from "./object-table.ts";
-import { appendPrefix, segment, type Prefix } from "./path.ts";
 import type { EncodeHost, Encoded } from "./seam.ts";
 import {
   CONFIGURABLE,
@@ -76,15 +76,6 @@ export function encode(value: unknown, host: EncodeHost, options?: { path?: read
   return writer.take();
 }
 
-/** A container whose contents are written after the rest. */
-interface Deferred {
-  readonly index: number;
-  readonly prefix: Prefix | undefined;
-  readonly step: unknown;
-  readonly contents: () => void;
-  done: boolean;
-}
-
 /** The state of one value being encoded; kept by the writer and used again. */
 export class Encoder {
   readonly writer: ValueWriter;
@@ -99,19 +90,15 @@ export class Encoder {
   readonly steps: unknown[] = [undefined];
   /** owners[d]: index of the container at depth d. */
   readonly owners: number[] = [-1];
+  readonly deferral: Deferral;
   private path: readonly string[] = noPath;
-  /** Path to the container whose contents are being written, and the depth at which the steps within it begin. */
-  private prefix: Prefix | undefined;
-  private base = 0;
-  private prefixOwner = -1;
-  private prefixMade: Prefix | undefined;
-  private deferred: Deferred[] | undefined;
   private intrinsicsFound: Intrinsics | undefined;
   /** Classes judged before: ordinary instances, instances of built-in kinds. "" = they travel. */
   private readonly verdicts = [new WeakMap<Function, string>(), new WeakMap<Function, string>()] as const;
 
   constructor(writer: ValueWriter) {
     this.writer = writer;
+    this.deferral = new Deferral(this);
   }
 
   message(value: unknown, host: EncodeHost, path: readonly string[]): void {
@@ -123,7 +110,7 @@ export class Encoder {
     let complete = false;
     try {
       this.write(value);
-      if (this.deferred !== undefined) this.writeDeferred(0);
+      if (this.deferral.waiting > 0) this.deferral.write(0);
       if (this.buffers !== undefined || this.code !== undefined) insertPreamble(this, start);
       complete = true;
     } finally {
@@ -139,13 +126,9 @@ export class Encoder {
   private forget(): void {
     this.objects.clear();
     this.depth = 0;
-    this.base = 0;
     this.buffers = undefined;
     this.code = undefined;
-    this.deferred = undefined;
-    this.prefix = undefined;
-    this.prefixMade = undefined;
-    this.prefixOwner = -1;
+    this.deferral.clear();
     if (this.steps.length > STEPS_KEPT) {
       this.steps.length = 1;
       this.owners.length = 1;
@@ -193,7 +176,7 @@ export class Encoder {
   again(value: object, index: number): void {
     if (this.code !== undefined && this.code.unpacking.size > 0) {
       if (this.code.unpacking.has(value)) this.refuse("what the encode() of a registered type returns leads back to the instance itself");
-      this.hasten(index);
+      this.deferral.hasten(index);
     }
     this.writer.byte(TAG_AGAIN);
     this.writer.count(index);
@@ -206,7 +189,7 @@ export class Encoder {
       getOwnPropertyNames(value).length === keys.length &&
       getOwnPropertySymbols(value).length === 0
     ) {
-      if (this.depth >= DEFER_DEPTH) return this.defer(TAG_OBJECT, index, () => this.properties(value, keys, index));
+      if (this.depth >= DEFER_DEPTH) return this.deferral.defer(TAG_OBJECT, index, () => this.properties(value, keys, index));
       this.writer.byte(TAG_OBJECT);
       return this.properties(value, keys, index);
     }
@@ -254,7 +237,7 @@ export class Encoder {
     const sparse = isSparse(value);
     const tag = sparse ? TAG_ARRAY_SPARSE : TAG_ARRAY;
     if (this.depth >= DEFER_DEPTH) {
-      return this.defer(tag, index, () => (sparse ? this.sparseElements(value, index) : this.denseElements(value, index)));
+      return this.deferral.defer(tag, index, () => (sparse ? this.sparseElements(value, index) : this.denseElements(value, index)));
     }
     this.writer.byte(tag);
     if (sparse) this.sparseElements(value, index);
@@ -314,62 +297,6 @@ export class Encoder {
     return depth;
   }
 
-  /** Writes only the tag now and the contents with the other deferred ones. */
-  defer(tag: number, index: number, contents: () => void, header?: () => void): void {
-    this.writer.byte(TAG_DEFERRED);
-    this.writer.byte(tag);
-    header?.();
-    (this.deferred ??= []).push({ index, prefix: this.prefixHere(), step: this.steps[this.depth], contents, done: false });
-  }
-
-  /** The path to the container being written, shared by all that is deferred in it. */
-  private prefixHere(): Prefix | undefined {
-    const owner = this.owners[this.depth];
-    if (this.prefixOwner !== owner || this.prefixMade === undefined) {
-      this.prefixMade = { before: this.prefix, steps: this.steps.slice(this.base + 1, this.depth) };
-      this.prefixOwner = owner;
-    }
-    return this.prefixMade;
-  }
-
-  /** How many containers wait; for `writeDeferred`. */
-  deferredCount(): number {
-    return this.deferred?.length ?? 0;
-  }
-
-  /** Writes the contents of what was deferred since there were `from`, until none is left. */
-  writeDeferred(from: number): void {
-    const deferred = this.deferred;
-    if (deferred === undefined) return;
-    const outer = this.prefix;
-    const outerDepth = this.depth;
-    const outerBase = this.base;
-    for (let i = from; i < deferred.length; i++) {
-      const item = deferred[i];
-      if (item.done) continue;
-      item.done = true;
-      this.prefix = { before: item.prefix, steps: [item.step] };
-      this.prefixOwner = -1;
-      this.writer.count(item.index + 1);
-      // The prefix leads here from the root; the steps below this depth are those of another branch.
-      this.base = outerDepth;
-      item.contents();
-    }
-    deferred.length = from;
-    this.base = outerBase;
-    this.prefix = outer;
-    this.prefixOwner = -1;
-    this.depth = outerDepth;
-  }
-
-  /** Inside a registered type's data: an object whose contents are owed elsewhere gets them here, before the data is used. */
-  private hasten(index: number): void {
-    const owed = this.deferred?.find((item) => item.index === index && !item.done);
-    if (owed === undefined) return;
-    owed.done = true;
-    this.deferred?.push({ ...owed, done: false });
-  }
-
   /** Runs `write` for something at one place within the object with this index. */
   inPlace(index: number, step: unknown, write: () => void): void {
     const depth = this.enter(index);
@@ -391,11 +318,10 @@ export class Encoder {
     return verdict === "" ? undefined : verdict;
   }
 
-  /** The path to where the encoder stands. */
+  /** The path to where the encoder stands, shortened in the middle when it is very long. */
   here(): string[] {
     const segments = [...this.path];
-    appendPrefix(segments, this.prefix);
-    for (let depth = this.base + 1; depth <= this.depth; depth++) segments.push(segment(this.steps[depth]));
+    this.deferral.appendPath(segments);
     if (segments.length <= PATH_MAX) return segments;
     const half = PATH_MAX / 2;
     return [...segments.slice(0, half), `(${segments.length - PATH_MAX} more)`, ...segments.slice(-half)];
