@@ -150,8 +150,15 @@ function warnOnce(fn: Function, plan: CodePlan, code: ProcessCode, context: Capt
 
 /** A module or platform object among captured values is imported again, not copied. Other exported data is copied as it stands. */
 function moduleBehind(value: object, code: ProcessCode): ImportedBinding | undefined {
-  const exported = code.exported.find(value);
+  const exported = code.exported.find(value) ?? (types.isModuleNamespaceObject(value) ? namespaceBehind(value, code) : undefined);
   return exported?.name === "*" || exported?.name === "module.exports" ? exported : code.natives.find(value);
+}
+
+/** A builtin module's namespace, known by the exports it was made from. */
+function namespaceBehind(namespace: object, code: ProcessCode): ImportedBinding | undefined {
+  const exports = readVariable(namespace as Record<string, unknown>, "default");
+  const url = typeof exports === "object" && exports !== null ? code.natives.builtinUrl(exports) : undefined;
+  return url === undefined ? undefined : { kind: "import", url, name: "*" };
 }
 
 /** What a decoded function holds because it was imported here is imported again where it goes next. */

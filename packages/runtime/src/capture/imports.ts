@@ -28,8 +28,8 @@ export function importOf(
   const loaded = loadedBy(binding.initializer.expression);
   if (loaded === undefined) return undefined;
   const key = binding.initializer.key ?? loaded.key;
-  if (loaded.loader === "vite") {
-    const served = resolveServed(loaded.specifier, url);
+  if (loaded.loader !== "require") {
+    const served = (loaded.loader === "vite" ? resolveServed : resolveImport)(loaded.specifier, url);
     return served === undefined || served === entryUrl ? undefined : { kind: "import", url: served, name: key ?? "*" };
   }
   return variables === undefined ? undefined : fromRequire(loaded, key, variables[name], url, entryUrl);
@@ -71,7 +71,7 @@ function isRequireOf(variables: Readonly<Record<string, unknown>>, name: string,
 }
 
 interface Loaded {
-  readonly loader: "require" | "vite";
+  readonly loader: "import" | "require" | "vite";
   readonly specifier: string;
   /** Set when a compiler wrapped the exports to look like a namespace; "node" = `default` is always the whole. */
   readonly interop: "flagged" | "node" | undefined;
@@ -80,7 +80,7 @@ interface Loaded {
 
 const interopHelpers = new Set(["__toESM", "__importStar", "__importDefault", "_interopRequireDefault", "_interopRequireWildcard"]);
 
-/** Reads `require("x")`, `require("x").key`, `__toESM(require("x"))`, `await __vite_ssr_import__("x")`. */
+/** Reads `await import("x")`, `require("x")`, `require("x").key`, `__toESM(require("x"))`, `await __vite_ssr_import__("x")`. */
 function loadedBy(expression: Expression | Super | SpreadElement): Loaded | undefined {
   switch (expression.type) {
     case "AwaitExpression":
@@ -90,6 +90,8 @@ function loadedBy(expression: Expression | Super | SpreadElement): Loaded | unde
       if (inner === undefined || inner.key !== undefined || expression.computed || expression.property.type !== "Identifier") return undefined;
       return { ...inner, key: expression.property.name };
     }
+    case "ImportExpression":
+      return literalOf("import", expression.source);
     case "CallExpression":
       return loadedByCall(expression);
     default:
@@ -101,14 +103,17 @@ function loadedByCall(call: CallExpression): Loaded | undefined {
   const callee = calleeName(call.callee);
   const [first] = call.arguments;
   if (callee === undefined || first === undefined) return undefined;
-  if (first.type === "Literal" && typeof first.value === "string") {
-    if (callee === "require") return { loader: "require", specifier: first.value, interop: undefined, key: undefined };
-    if (callee === "__vite_ssr_import__") return { loader: "vite", specifier: first.value, interop: undefined, key: undefined };
-  }
+  if (callee === "require") return literalOf("require", first);
+  if (callee === "__vite_ssr_import__" || callee === "__vite_ssr_dynamic_import__") return literalOf("vite", first);
   if (!interopHelpers.has(callee)) return undefined;
   const inner = loadedBy(first);
   if (inner === undefined || inner.loader !== "require" || inner.key !== undefined) return undefined;
   return { ...inner, interop: callee === "__toESM" && call.arguments.length > 1 ? "node" : "flagged" };
+}
+
+function literalOf(loader: Loaded["loader"], argument: Expression | SpreadElement): Loaded | undefined {
+  if (argument.type !== "Literal" || typeof argument.value !== "string") return undefined;
+  return { loader, specifier: argument.value, interop: undefined, key: undefined };
 }
 
 function calleeName(callee: Expression | Super): string | undefined {

@@ -30,10 +30,20 @@ export class Natives {
     else if (Object.hasOwn(globalThis, fn.name) && (globalThis as Record<string, unknown>)[fn.name] === fn) this.#add(fn, fn.name);
     if (this.#names.has(fn)) return this.#names.get(fn);
     // Looking into a module loads what its exports load lazily: tens of milliseconds for all of them, once.
-    const { moduleLoadList: loaded = [] } = process as { moduleLoadList?: readonly string[] };
-    const loadedNames = new Set(loaded.map((entry) => entry.replace(/^NativeModule /, "")));
-    for (const name of builtinModules) if (loadedNames.has(name) && !name.startsWith("_")) this.#readModule(name);
+    const loaded = this.#loadedNames();
+    for (const name of builtinModules) if (loaded.has(name) && !name.startsWith("_")) this.#readModule(name);
     return this.#names.get(fn);
+  }
+
+  /** The URL of the builtin module with these exports. */
+  builtinUrl(exports: object): string | undefined {
+    const name = builtinModules.find((candidate) => this.#loadedNames().has(candidate) && process.getBuiltinModule(candidate) === exports);
+    return name === undefined ? undefined : `node:${name}`;
+  }
+
+  #loadedNames(): ReadonlySet<string> {
+    const { moduleLoadList = [] } = process as { moduleLoadList?: readonly string[] };
+    return new Set(moduleLoadList.map((entry) => entry.replace(/^NativeModule /, "")));
   }
 
   #readGlobals(): void {

@@ -37,8 +37,21 @@ describe("run by Node itself", () => {
   test("assigning a captured name warns once, and the entry never runs again", () => {
     const { warnings, stdout } = start([conditions, join(fixtures, "program.ts")]);
     expect(warnings).toHaveLength(1);
-    expect(warnings[0]).toMatch(/function `assigns` .*program\.ts:97\) assigns `factor`/);
+    expect(warnings[0]).toMatch(/function `assigns` .*program\.ts:\d+\) assigns `factor`/);
     expect(stdout.trim()).toBe("");
+  });
+});
+
+test("exports of other modules travel by reference, all else by value", () => {
+  const child = spawnSync(process.execPath, [conditions, join(fixtures, "by-reference.ts")], { encoding: "utf8" });
+  expect(JSON.parse(child.stdout)).toEqual({
+    scaled: "neighbour.ts scaled",
+    default: "neighbour.ts default",
+    Shape: "neighbour.ts Shape",
+    commonjs: "iono:require:neighbour.cjs triple",
+    hidden: "by value",
+    wrapper: "exporter.ts wrapper",
+    own: "by value",
   });
 });
 

@@ -54,7 +54,7 @@ export class ScopeReader {
       this.#session = new inspector.Session();
       this.#session.connect();
     } catch (cause) {
-      throw new CannotTravelError([], "functions cannot be captured: this Node offers no inspector (was it built or started without?)", { cause });
+      throw new CannotTravelError([], "functions cannot be captured without Node's inspector, which this process does not offer (it was built without it, or runs with --permission)", { cause });
     }
     // The builtin module is one object in every context of the process, so both sides can meet there, also under vm.
     const place = inspector as unknown as Record<symbol, Holder | undefined>;

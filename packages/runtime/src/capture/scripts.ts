@@ -1,8 +1,8 @@
 import inspector from "node:inspector";
 import { readFileSync } from "node:fs";
-import { stripTypeScriptTypes } from "node:module";
+import { createRequire, stripTypeScriptTypes } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { getCallSites } from "node:util";
+import { getCallSites, types } from "node:util";
 import { quietly } from "./quietly.ts";
 import { postSync } from "./scopes.ts";
 
@@ -29,7 +29,7 @@ export class ScriptTable {
   /** What V8 calls each script. */
   readonly #names = new Map<string, string>();
 
-  /** Where the script came from: call sites on the stack know it for nothing, a coverage report for a few milliseconds. */
+  /** Where the script came from: call sites on the stack know it for nothing. */
   url(scriptId: string): string {
     return scriptUrl(this.#name(scriptId));
   }
@@ -38,7 +38,6 @@ export class ScriptTable {
     const known = this.#names.get(scriptId);
     if (known !== undefined) return known;
     for (const site of getCallSites(callSiteLimit, { sourceMap: false })) this.#names.set(site.scriptId, site.scriptName);
-    if (!this.#names.has(scriptId)) this.#askCoverage();
     if (!this.#names.has(scriptId)) this.#askDebugger(() => undefined);
     if (!this.#names.has(scriptId)) this.#names.set(scriptId, "");
     return this.#names.get(scriptId) ?? "";
@@ -51,7 +50,7 @@ export class ScriptTable {
   load(scriptId: string, source: string): RunningScript | undefined {
     const name = this.#name(scriptId);
     const url = scriptUrl(name);
-    const isModule = name.startsWith("file:");
+    const isModule = isLoadedAsModule(url);
     if (url.startsWith("file:")) {
       const text = readStripped(url);
       if (text !== undefined && text.includes(source)) return { url, isFileText: true, isLoadedByNode: !/[?#]/.test(name), isModule, text };
@@ -63,8 +62,9 @@ export class ScriptTable {
   }
 
   /**
-   * Only the Debugger domain tells a script's text, and the names of scripts in Node's own snapshot. It is enabled for
-   * the length of this call: tens of milliseconds, once a script that is not the file as it is.
+   * The Debugger domain tells every script's name and text. It is enabled for the length of this call: tens of
+   * milliseconds, once a script that is neither on the stack nor its file as it is. (A coverage report is quicker, but
+   * asking for one ends the counting of whoever measures coverage in this process.)
    */
   #askDebugger<Result>(ask: (session: inspector.Session) => Result): Result {
     const session = new inspector.Session();
@@ -77,18 +77,6 @@ export class ScriptTable {
       session.disconnect();
     }
   }
-
-  #askCoverage(): void {
-    const session = new inspector.Session();
-    session.connect();
-    try {
-      postSync(session, "Profiler.enable", {});
-      const { result } = postSync<{ result: readonly { scriptId: string; url: string }[] }>(session, "Profiler.getBestEffortCoverage", {});
-      for (const script of result) this.#names.set(script.scriptId, script.url);
-    } finally {
-      session.disconnect();
-    }
-  }
 }
 
 /** `file:` URL without query or fragment for anything that is a file. */
@@ -97,6 +85,14 @@ export function scriptUrl(name: string): string {
   if (!name.startsWith("file:")) return name;
   const end = name.search(/[?#]/);
   return end === -1 ? name : name.slice(0, end);
+}
+
+/** Whether V8 was given the file as a module; a guess that parsing may overrule. */
+function isLoadedAsModule(url: string): boolean {
+  if (!url.startsWith("file:") || /\.c[jt]s$/.test(url)) return false;
+  if (/\.m[jt]s$/.test(url)) return true;
+  const loaded = createRequire(url).cache[fileURLToPath(url)];
+  return loaded === undefined || types.isModuleNamespaceObject(loaded.exports);
 }
 
 /** A file's text with types blanked out in place, so that offsets stay; undefined when there is no such JavaScript. */
