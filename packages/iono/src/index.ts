@@ -1,5 +1,6 @@
 /** Everything that users import. */
 export {
+  ActorPool,
   availableResources,
   cancel,
   CannotTravelError,
@@ -14,9 +15,12 @@ export {
   isTaskError,
   kill,
   listNamedActors,
+  map,
   nodes,
   put,
   putAsync,
+  Queue,
+  registerType,
   remote,
   runtimeContext,
   shutdown,
@@ -42,5 +46,6 @@ export type {
   RuntimeContext,
   Size,
   TaskOptions,
+  TypeCodec,
   WaitOptions,
 } from "@iono/runtime";

@@ -7,6 +7,7 @@ export type { NodeStatus } from "./api/context.ts";
 export { init, shutdown } from "./api/init.ts";
 export type { Cluster } from "./api/init.ts";
 export { cancel, free, get, put, putAsync, wait } from "./api/objects.ts";
+export { ActorPool, map, Queue } from "./api/library.ts";
 export { remote } from "./api/remote.ts";
 export type {
   ActorHandle,
@@ -18,3 +19,5 @@ export type {
   Resolved,
   RuntimeContext,
 } from "./api/types.ts";
+export { registerType } from "./values/index.ts";
+export type { TypeCodec } from "./values/index.ts";

@@ -121,7 +121,8 @@ export class RemoteFunctionObject {
   #define(member: Member): Definition {
     if (this.#member === member && this.#definition !== null && !this.#volatile) return this.#definition;
     const known = this.#member === member ? this.#definition : null;
-    if (known === null && "fn" in this.#source) this.#volatile = isVolatile(this.#source.fn, member.owner.codec.context);
+    // Asked again while it is: what a function captures may have had no value yet.
+    if ("fn" in this.#source && (known === null || this.#volatile)) this.#volatile = isVolatile(this.#source.fn);
     const { payload, holds } = this.#encode(member);
     if (known !== null && samePayload(known.payload, payload)) return known;
     if (known !== null) this.#numbers.delete(member);

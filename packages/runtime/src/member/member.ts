@@ -33,7 +33,7 @@ export interface MemberOptions {
 
 export class Member {
   readonly options: MemberOptions;
-  readonly agent = new AgentLink();
+  readonly agent: AgentLink;
   readonly peers: Peers;
   readonly owner: Owner;
   executor: Executor | null = null;
@@ -47,8 +47,12 @@ export class Member {
   #functionCount = 0;
   readonly #deaths = new Map<number, string>();
 
-  constructor(options: MemberOptions) {
+  /** Called with each new pool; an inline runtime serves it at once. */
+  onPool: (pool: LeasePool) => void = () => {};
+
+  constructor(options: MemberOptions, agent = new AgentLink()) {
     this.options = options;
+    this.agent = agent;
     this.peers = new Peers(this.agent, () => options.processNumber);
     const member = this;
     this.owner = new Owner({
@@ -150,6 +154,7 @@ export class Member {
         resources,
       );
       this.#pools.set(shape, pool);
+      this.onPool(pool);
     }
     return pool;
   }

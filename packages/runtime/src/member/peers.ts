@@ -77,8 +77,12 @@ export class Peers implements OwnerPeers {
     return reaching;
   }
 
+  /** Set by an inline runtime: the executors are in this process. */
+  connectInstead: ((processNumber: number, onLost: (sender: Sender) => void) => Sender) | null = null;
+
   /** Connects to an executor in order to send it work. */
   sender(processNumber: number, path: string, pid: number, onLost: (sender: Sender) => void): Sender {
+    if (this.connectInstead !== null) return this.connectInstead(processNumber, onLost);
     const pages = platform().sharedPages;
     const page = pages?.create(linkPage.totalBytes);
     const peer = this.#connect(processNumber, path, page === undefined ? null : `/proc/${process.pid}/fd/${page.fd}`);

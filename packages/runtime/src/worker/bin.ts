@@ -32,7 +32,7 @@ const member: Member = new Member({
   stop: (reason) => end(reason),
   onHost: ({ actor }) => {
     process.title = `iono actor ${actor.className}`;
-    hostActor(member, executor, actor);
+    hostActor(member, executor, actor, (error, message) => member.agent.notify({ t: "actor constructed", error, message }));
   },
 });
 

@@ -12,7 +12,10 @@ interface ActorPayload {
   readonly args: readonly Payload[];
 }
 
-export function hostActor(member: Member, executor: Executor, spec: ActorSpec): void {
+/** Told when the constructor has run: with its packed failure and what to say of it, or with null. */
+export type ConstructionReport = (error: Uint8Array | null, message: string) => void;
+
+export function hostActor(member: Member, executor: Executor, spec: ActorSpec, report: ConstructionReport): void {
   const defaultGroup: ConcurrencyGroup = { name: "default", limit: spec.maxConcurrency, running: 0 };
   const named = new Map<string, ConcurrencyGroup>();
   const byMethod = new Map<string, ConcurrencyGroup>();
@@ -32,12 +35,12 @@ export function hostActor(member: Member, executor: Executor, spec: ActorSpec): 
   const constructed = construct(member, spec).then(
     (target) => {
       hosted.target = target;
-      member.agent.notify({ t: "actor constructed", error: null, message: "" });
+      report(null, "");
     },
     (error: unknown) => {
       const message = `its constructor threw ${toError(error).name}: ${toError(error).message}`;
       hosted.ended = new IonoError("ActorDied", `actor ${spec.className} is dead: ${message}`);
-      member.agent.notify({ t: "actor constructed", error: packFailure(member, error, spec.className), message });
+      report(packFailure(member, error, spec.className), message);
     },
   );
   executor.become(hosted, constructed);
