@@ -36,7 +36,12 @@ describe("raw data", () => {
   });
 
   it("arrives as a view of the part, whatever its element size", () => {
-    for (const array of [new Float64Array(100_000), new Float32Array(200_000).subarray(1), new Uint8Array(1e6).subarray(3), Buffer.alloc(1e6).subarray(5)]) {
+    for (const array of [
+      new Float64Array(100_000),
+      new Float32Array(200_000).subarray(1),
+      new Uint8Array(1e6).subarray(3),
+      Buffer.alloc(1e6).subarray(5),
+    ]) {
       array[7] = 42;
       const sent = mapped(send({ array }));
       const received = (receive(sent) as { array: typeof array }).array;
@@ -45,7 +50,12 @@ describe("raw data", () => {
       expect(received.length).toBe(array.length);
       expect(received[7]).toBe(42);
       received[8] = 5;
-      expect(sent.parts[0][8 * array.BYTES_PER_ELEMENT + (array.BYTES_PER_ELEMENT === 8 ? 7 : array.BYTES_PER_ELEMENT === 4 ? 3 : 0)]).not.toBe(0);
+      expect(
+        sent.parts[0][
+          8 * array.BYTES_PER_ELEMENT +
+            (array.BYTES_PER_ELEMENT === 8 ? 7 : array.BYTES_PER_ELEMENT === 4 ? 3 : 0)
+        ],
+      ).not.toBe(0);
     }
   });
 
@@ -75,7 +85,11 @@ describe("raw data", () => {
 
   it("is shared by the views that shared it, in one piece from first to last", () => {
     const buffer = new ArrayBuffer(100_000);
-    const value = { bytes: new Uint8Array(buffer, 1001, 10), doubles: new Float64Array(buffer, 8000, 1000), view: new DataView(buffer, 4004, 4) };
+    const value = {
+      bytes: new Uint8Array(buffer, 1001, 10),
+      doubles: new Float64Array(buffer, 8000, 1000),
+      view: new DataView(buffer, 4004, 4),
+    };
     const sent = mapped(send(value));
     expect(sent.parts).toHaveLength(1);
     expect(sent.parts[0].byteLength).toBeLessThan(16_000);
@@ -107,15 +121,20 @@ describe("a refused value", () => {
     const writer = new ValueWriter();
     writeValue(writer, "before", rejectingEncodeHost);
     const before = writer.position;
-    expect(() => writeValue(writer, [new Uint8Array(5000), { bad: Promise.resolve() }], rejectingEncodeHost, ["argument 1"])).toThrow(
-      "argument 1 → [1] → bad: a promise cannot travel",
-    );
+    expect(() =>
+      writeValue(writer, [new Uint8Array(5000), { bad: Promise.resolve() }], rejectingEncodeHost, [
+        "argument 1",
+      ]),
+    ).toThrow("argument 1 → [1] → bad: a promise cannot travel");
     expect(writer.position).toBe(before);
     expect(writer.parts).toEqual([]);
     writeValue(writer, { a: 1 }, rejectingEncodeHost);
     const { bytes } = writer.take();
     const reader = new ValueReader(bytes);
-    expect([readValue(reader, rejectingDecodeHost), readValue(reader, rejectingDecodeHost)]).toEqual(["before", { a: 1 }]);
+    expect([readValue(reader, rejectingDecodeHost), readValue(reader, rejectingDecodeHost)]).toEqual([
+      "before",
+      { a: 1 },
+    ]);
   });
 });
 
@@ -123,11 +142,15 @@ describe("a reader", () => {
   it("refuses bounds outside its bytes", () => {
     expect(() => new ValueReader(new Uint8Array(3), 0, 4)).toThrow(RangeError);
     expect(() => new ValueReader(new Uint8Array(3), 2, 1)).toThrow(RangeError);
-    expect(() => readValue(new ValueReader(new Uint8Array(0)), rejectingDecodeHost)).toThrow("malformed value at byte 0: it ends too early");
+    expect(() => readValue(new ValueReader(new Uint8Array(0)), rejectingDecodeHost)).toThrow(
+      "malformed value at byte 0: it ends too early",
+    );
   });
 
   it("says when bytes are left over", () => {
     const { bytes } = send(1);
-    expect(() => receive({ bytes: Buffer.concat([bytes, bytes]), parts: [] })).toThrow("1 bytes are left over");
+    expect(() => receive({ bytes: Buffer.concat([bytes, bytes]), parts: [] })).toThrow(
+      "1 bytes are left over",
+    );
   });
 });

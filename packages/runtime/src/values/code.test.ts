@@ -49,7 +49,10 @@ describe("functions", () => {
 
   it("of one source are one code unit in a message", () => {
     const host = new MemoryHost();
-    const makeAdder = (n: number): (() => number) => host.capture(make<() => number>("() => { /* some text to notice */ return n; }", { n }), { bindings: { n } });
+    const makeAdder = (n: number): (() => number) =>
+      host.capture(make<() => number>("() => { /* some text to notice */ return n; }", { n }), {
+        bindings: { n },
+      });
     const one = encode([makeAdder(1)], host).bytes;
     const many = encode([makeAdder(1), makeAdder(2), makeAdder(3)], host);
     expect(many.bytes.length).toBeLessThan(one.length + 40);
@@ -59,7 +62,9 @@ describe("functions", () => {
   it("are sent by id to who knows them", () => {
     const host = new MemoryHost();
     host.remembersUnits = true;
-    const fn = host.capture(make<() => number>("() => 7 /* some text that is longer than its hash */"), { url: "f" });
+    const fn = host.capture(make<() => number>("() => 7 /* some text that is longer than its hash */"), {
+      url: "f",
+    });
     const first = encode(fn, host);
     decode(first, host);
     const second = encode(fn, host);
@@ -92,7 +97,10 @@ describe("functions", () => {
     const host = new MemoryHost();
     const Animal = host.capture(make<Class<{ name: string }>>('function Animal() { this.name = "a"; }'));
     const speak = host.capture(make<() => string>("function () { return this.name; }"));
-    const Dog = host.capture(make<Class<{ name: string; speak(): string }>>("function Dog() { Animal.call(this); }", { Animal }), { bindings: { Animal } });
+    const Dog = host.capture(
+      make<Class<{ name: string; speak(): string }>>("function Dog() { Animal.call(this); }", { Animal }),
+      { bindings: { Animal } },
+    );
     Object.setPrototypeOf(Dog.prototype, Animal.prototype);
     Dog.prototype.speak = speak;
     const [dog, Class] = arrive(host, [new Dog(), Dog] as const);
@@ -108,7 +116,9 @@ describe("functions", () => {
     const db = Promise.resolve();
     const fn = host.capture(make<() => void>("() => cfg"), { bindings: { cfg: { db } } });
     const outer = host.capture(make<() => void>("() => fn"), { bindings: { fn } });
-    expect(() => encode([outer], host, { path: ["argument 0"] })).toThrow("argument 0 → [0] → fn → cfg → db: a promise cannot travel");
+    expect(() => encode([outer], host, { path: ["argument 0"] })).toThrow(
+      "argument 0 → [0] → fn → cfg → db: a promise cannot travel",
+    );
   });
 });
 
@@ -119,7 +129,10 @@ describe("imports", () => {
     host.modules.set("file:///path.js", path);
     host.imports.set(path.join, { kind: "import", url: "file:///path.js", name: "join" });
     const fn = host.capture(make<() => string>("() => ns.join() + d"), {
-      bindings: { ns: { kind: "import", url: "file:///path.js", name: "*" }, d: { kind: "import", url: "file:///path.js", name: "default" } },
+      bindings: {
+        ns: { kind: "import", url: "file:///path.js", name: "*" },
+        d: { kind: "import", url: "file:///path.js", name: "default" },
+      },
     });
     const writer = new ValueWriter();
     writeValue(writer, 1, host);
@@ -143,12 +156,19 @@ describe("imports", () => {
 
 describe("classes", () => {
   /** Classes that name one another; `spec` is name → [source, names of others]. */
-  function family(host: MemoryHost, spec: Record<string, readonly [string, readonly string[]]>): Record<string, Class> {
+  function family(
+    host: MemoryHost,
+    spec: Record<string, readonly [string, readonly string[]]>,
+  ): Record<string, Class> {
     const names = Object.keys(spec);
     const text = names.map((name) => `const ${name} = ${spec[name][0]};`).join("\n");
     const classes = new Function(`${text}\nreturn { ${names.join()} };`)() as Record<string, Class>;
     names.forEach((name, line) => {
-      host.capture(classes[name], { bindings: Object.fromEntries(spec[name][1].map((other) => [other, classes[other]])), kind: "class", line });
+      host.capture(classes[name], {
+        bindings: Object.fromEntries(spec[name][1].map((other) => [other, classes[other]])),
+        kind: "class",
+        line,
+      });
     });
     return classes;
   }
@@ -179,7 +199,10 @@ describe("classes", () => {
     const host = new MemoryHost();
     const registry: Record<string, unknown> = {};
     const cache = new Map<unknown, unknown>();
-    const Thing = make<Class<{ all(): unknown }>>("class Thing { all() { return [registry, cache]; } }", { registry, cache });
+    const Thing = make<Class<{ all(): unknown }>>("class Thing { all() { return [registry, cache]; } }", {
+      registry,
+      cache,
+    });
     Object.assign(registry, { Thing, list: [1, Thing] });
     Object.defineProperty(registry, "fixed", { value: Thing });
     cache.set("Thing", Thing).set("after", 1);
@@ -187,14 +210,25 @@ describe("classes", () => {
     const Arrived = arrive(host, Thing);
     const [r, c] = new Arrived().all() as [typeof registry, typeof cache];
     expect(r).toEqual({ Thing: Arrived, list: [1, Arrived] });
-    expect(Object.getOwnPropertyDescriptor(r, "fixed")).toEqual({ value: Arrived, writable: false, enumerable: false, configurable: false });
-    expect([...c]).toEqual([["Thing", Arrived], ["after", 1]]);
+    expect(Object.getOwnPropertyDescriptor(r, "fixed")).toEqual({
+      value: Arrived,
+      writable: false,
+      enumerable: false,
+      configurable: false,
+    });
+    expect([...c]).toEqual([
+      ["Thing", Arrived],
+      ["after", 1],
+    ]);
   });
 
   it("that captured their own instance", () => {
     const host = new MemoryHost();
     const only: { value?: object } = {};
-    const Single = make<Class<{ only(): { value: object }; n: number }>>("class Single { n = 3; only() { return only; } }", { only });
+    const Single = make<Class<{ only(): { value: object }; n: number }>>(
+      "class Single { n = 3; only() { return only; } }",
+      { only },
+    );
     only.value = new Single();
     host.capture(Single, { bindings: { only }, kind: "class", properties: { instance: only.value } });
     const instance = arrive(host, only.value as { only(): { value: object }; n: number });
@@ -208,17 +242,29 @@ describe("classes", () => {
 
   it("of instances do not run their constructor again", () => {
     const host = new MemoryHost();
-    const Loud = make<Class<{ n: number }>>("class Loud { n = 1; constructor() { if (done) throw new Error('ran'); } get n2() { return this.n * 2; } }", { done: false });
+    const Loud = make<Class<{ n: number }>>(
+      "class Loud { n = 1; constructor() { if (done) throw new Error('ran'); } get n2() { return this.n * 2; } }",
+      { done: false },
+    );
     host.capture(Loud, { bindings: { done: true }, kind: "class" });
-    const arrived = arrive(host, Object.assign(new Loud(), { n: 4, extra: undefined })) as unknown as { n2: number };
+    const arrived = arrive(host, Object.assign(new Loud(), { n: 4, extra: undefined })) as unknown as {
+      n2: number;
+    };
     expect(arrived.n2).toBe(8);
     expect(Object.keys(arrived)).toEqual(["n", "extra"]);
   });
 
   it("of instances may have accessors named like own fields", () => {
     const host = new MemoryHost();
-    const Odd = host.capture(make<Class>("class Odd { set x(v) { throw new Error('setter'); } }"), { kind: "class" });
-    const odd = Object.defineProperty(new Odd(), "x", { value: 1, writable: true, enumerable: true, configurable: true });
+    const Odd = host.capture(make<Class>("class Odd { set x(v) { throw new Error('setter'); } }"), {
+      kind: "class",
+    });
+    const odd = Object.defineProperty(new Odd(), "x", {
+      value: 1,
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
     expect(Object.getOwnPropertyDescriptor(arrive(host, odd), "x")?.value).toBe(1);
   });
 });
@@ -229,13 +275,22 @@ describe("registered types", () => {
     registered.length = 0;
   });
 
-  const secret = (): Class<{ get(): unknown }> => make("class Secret { #v; constructor(v) { this.#v = v; } get() { return this.#v; } }");
+  const secret = (): Class<{ get(): unknown }> =>
+    make("class Secret { #v; constructor(v) { this.#v = v; } get() { return this.#v; } }");
 
   function teach(host: MemoryHost, Secret: Class<{ get(): unknown }>, name?: string): void {
     const encodeSecret = host.capture(make<(s: { get(): unknown }) => unknown>("(s) => ({ v: s.get() })"));
-    const decodeSecret = host.capture(make<(d: unknown) => { get(): unknown }>("(d) => new Secret(d.v)", { Secret }), { bindings: { Secret } });
+    const decodeSecret = host.capture(
+      make<(d: unknown) => { get(): unknown }>("(d) => new Secret(d.v)", { Secret }),
+      { bindings: { Secret } },
+    );
     host.capture(Secret, { kind: "class" });
-    registerType(Secret, name === undefined ? { encode: encodeSecret, decode: decodeSecret } : { name, encode: encodeSecret, decode: decodeSecret });
+    registerType(
+      Secret,
+      name === undefined
+        ? { encode: encodeSecret, decode: decodeSecret }
+        : { name, encode: encodeSecret, decode: decodeSecret },
+    );
   }
 
   it("travel with their codec, and can be sent on by who received them", () => {
@@ -274,10 +329,15 @@ describe("registered types", () => {
 
   it("see an object whose contents were put off complete", () => {
     const host = new MemoryHost();
-    const Total = make<Class<{ sum: number }>>("class Total { constructor(list) { this.sum = list.reduce((a, b) => a + b, 0); } }");
+    const Total = make<Class<{ sum: number }>>(
+      "class Total { constructor(list) { this.sum = list.reduce((a, b) => a + b, 0); } }",
+    );
     const lists = new WeakMap<object, number[]>();
     const encodeTotal = host.capture((total: object) => lists.get(total));
-    const decodeTotal = host.capture(make<(list: number[]) => { sum: number }>("(list) => new Total(list)", { Total }), { bindings: { Total } });
+    const decodeTotal = host.capture(
+      make<(list: number[]) => { sum: number }>("(list) => new Total(list)", { Total }),
+      { bindings: { Total } },
+    );
     host.capture(Total, { kind: "class" });
     registerType(Total, { encode: encodeTotal as () => number[], decode: decodeTotal });
     const list = [1, 2, 3];
@@ -301,13 +361,19 @@ describe("registered types", () => {
     expect(() => encode({ loop: new Loop() }, host)).toThrow(/loop.*leads back to the instance itself/);
     const thrower = host.capture(make<(x: object) => object>("(x) => { throw new Error('no') }"));
     registerType(Loop, { encode: thrower, decode: identity });
-    expect(() => encode({ loop: new Loop() }, host)).toThrow(/encode\(\) of the registered type Loop threw Error: no/);
+    expect(() => encode({ loop: new Loop() }, host)).toThrow(
+      /encode\(\) of the registered type Loop threw Error: no/,
+    );
     expect(() => encode({ loop: new Loop() }, host)).toThrow(CannotTravelError);
   });
 
   it("are checked when registered", () => {
-    expect(() => registerType(3 as never, { encode: (x) => x, decode: (x) => x })).toThrow(/should be a class, not number/);
+    expect(() => registerType(3 as never, { encode: (x) => x, decode: (x) => x })).toThrow(
+      /should be a class, not number/,
+    );
     expect(() => registerType(class A {}, {} as never)).toThrow(/A\): encode should be a function/);
-    expect(() => registerType(class A {}, { name: "", encode: (x) => x, decode: (x) => x })).toThrow(/non-empty string/);
+    expect(() => registerType(class A {}, { name: "", encode: (x) => x, decode: (x) => x })).toThrow(
+      /non-empty string/,
+    );
   });
 });

@@ -64,7 +64,8 @@ function readMemory(reader: ValueReader): Memory {
   }
   const part = reader.parts[reader.partsTaken++];
   if (part === undefined) return reader.malformed(`part ${reader.partsTaken - 1} of ${reader.parts.length}`);
-  if (part.byteLength !== length) reader.malformed(`a part of ${part.byteLength} bytes where ${length} were written`);
+  if (part.byteLength !== length)
+    reader.malformed(`a part of ${part.byteLength} bytes where ${length} were written`);
   const memory = part.buffer;
   const fits = part.byteOffset % 8 === 0 && memory instanceof ArrayBuffer;
   const whole = part.byteOffset === 0 && memory.byteLength === length;
@@ -109,10 +110,19 @@ function readMemoryNumber(decoder: Decoder): Memory {
   return memory ?? decoder.reader.malformed(`raw buffer ${number}, which was not sent`);
 }
 
-function makeView(reader: ValueReader, kind: number, buffer: ArrayBuffer, byteOffset: number, byteLength: number): object {
+function makeView(
+  reader: ValueReader,
+  kind: number,
+  buffer: ArrayBuffer,
+  byteOffset: number,
+  byteLength: number,
+): object {
   if (kind === 0) return Buffer.from(buffer, byteOffset, byteLength);
   const constructor = viewConstructors[kind];
-  if (constructor === undefined) return reader.malformed(`${viewKinds[kind] ?? "an unknown kind of view"}, which this version of Node does not have`);
+  if (constructor === undefined)
+    return reader.malformed(
+      `${viewKinds[kind] ?? "an unknown kind of view"}, which this version of Node does not have`,
+    );
   // A DataView counts in bytes.
   const size = constructor.BYTES_PER_ELEMENT ?? 1;
   if (byteOffset % size !== 0 || byteLength % size !== 0) reader.malformed(`a misaligned ${viewKinds[kind]}`);

@@ -23,7 +23,12 @@ export class CodeReader {
   /** Every function opened, by index: patches set bindings of finished ones. */
   readonly functions = new Map<number, PendingFunction>();
   /** Properties that wait for a patch and are not ordinary. */
-  readonly late: { readonly object: object; readonly key: string | symbol; readonly writable: boolean; readonly configurable: boolean }[] = [];
+  readonly late: {
+    readonly object: object;
+    readonly key: string | symbol;
+    readonly writable: boolean;
+    readonly configurable: boolean;
+  }[] = [];
 }
 
 function codeOf(decoder: Decoder): CodeReader {
@@ -78,7 +83,11 @@ function readNewUnit(decoder: Decoder, id: string): CodeUnit {
   const flags = reader.byte();
   const name = (flags & UNIT_NAMED) === 0 ? undefined : reader.string();
   const unit = { id, url, line, column, kind, source, names };
-  return { ...unit, ...(name === undefined ? {} : { name }), ...((flags & UNIT_SLOPPY) === 0 ? {} : { sloppy: true }) };
+  return {
+    ...unit,
+    ...(name === undefined ? {} : { name }),
+    ...((flags & UNIT_SLOPPY) === 0 ? {} : { sloppy: true }),
+  };
 }
 
 /** A class or method: its value exists when its bindings do, or earlier when something asks for it. */
@@ -130,16 +139,24 @@ function readPatches(decoder: Decoder, code: CodeReader): void {
       if (!(owner instanceof Map) || entry >= owner.size) reader.malformed("a patch for a Map that is none");
       owner.set([...owner.keys()][entry], decoder.readObjectByIndex());
     } else if (kind === PATCH_PROPERTY) {
-      if ((typeof owner !== "object" && typeof owner !== "function") || owner === null) reader.malformed("a patch for no object");
+      if ((typeof owner !== "object" && typeof owner !== "function") || owner === null)
+        reader.malformed("a patch for no object");
       const key = decoder.read();
-      if (typeof key !== "string" && typeof key !== "number" && typeof key !== "symbol") reader.malformed("a patch for no property");
+      if (typeof key !== "string" && typeof key !== "number" && typeof key !== "symbol")
+        reader.malformed("a patch for no property");
       const value = decoder.readObjectByIndex();
       if (code.functions.get(ownerIndex)?.isKnown !== true) patchProperty(decoder, code, owner, key, value);
     } else reader.malformed(`patch ${kind}`);
   }
 }
 
-function patchProperty(decoder: Decoder, code: CodeReader, owner: object, key: string | number | symbol, value: unknown): void {
+function patchProperty(
+  decoder: Decoder,
+  code: CodeReader,
+  owner: object,
+  key: string | number | symbol,
+  value: unknown,
+): void {
   const late = code.late.find((slot) => slot.object === owner && slot.key === key);
   const attributes = late === undefined ? {} : { writable: late.writable, configurable: late.configurable };
   if (!Object.hasOwn(owner, key) || !Reflect.defineProperty(owner, key, { value, ...attributes })) {
@@ -162,7 +179,12 @@ function readBindings(decoder: Decoder, unit: CodeUnit, pending: PendingFunction
   decoder.depth--;
 }
 
-function readFunctionProperties(decoder: Decoder, fn: Function, unit: CodeUnit, pending: PendingFunction): void {
+function readFunctionProperties(
+  decoder: Decoder,
+  fn: Function,
+  unit: CodeUnit,
+  pending: PendingFunction,
+): void {
   // One that this process has already keeps what it has: the properties are read and dropped.
   const target = pending.isKnown === true ? function known() {} : fn;
   decoder.readProperties(target, false);
@@ -170,10 +192,12 @@ function readFunctionProperties(decoder: Decoder, fn: Function, unit: CodeUnit, 
   const extended = decoder.reader.byte();
   if (extended === 0) return;
   const prototype: unknown = Object.getOwnPropertyDescriptor(target, "prototype")?.value;
-  if (typeof prototype !== "object" || prototype === null) return decoder.reader.malformed("a function without a prototype");
+  if (typeof prototype !== "object" || prototype === null)
+    return decoder.reader.malformed("a function without a prototype");
   decoder.enter();
   const parent = decoder.read();
-  if (typeof parent !== "object" || !Reflect.setPrototypeOf(prototype, parent)) decoder.reader.malformed("a prototype");
+  if (typeof parent !== "object" || !Reflect.setPrototypeOf(prototype, parent))
+    decoder.reader.malformed("a prototype");
   decoder.readProperties(prototype, false);
   decoder.depth--;
 }
@@ -193,7 +217,10 @@ function readExport(decoder: Decoder): unknown {
   const name = reader.string();
   const namespace = decoder.host.module(url);
   if (name === "*") return namespace;
-  if (!(name in namespace)) throw new Error(`${url} has no export ${JSON.stringify(name)} here; the same version of the module is needed on both sides`);
+  if (!(name in namespace))
+    throw new Error(
+      `${url} has no export ${JSON.stringify(name)} here; the same version of the module is needed on both sides`,
+    );
   return namespace[name];
 }
 
@@ -204,7 +231,8 @@ export function readPrototypeOf(decoder: Decoder): object {
   const owner = decoder.read();
   decoder.depth--;
   const prototype: unknown = typeof owner === "function" ? owner.prototype : undefined;
-  if (typeof prototype !== "object" || prototype === null) return decoder.reader.malformed("the prototype of something that is no class");
+  if (typeof prototype !== "object" || prototype === null)
+    return decoder.reader.malformed("the prototype of something that is no class");
   decoder.objects[index] = prototype;
   return prototype;
 }

@@ -1,11 +1,5 @@
 import { readArrayBuffer, readView } from "./decode-buffers.ts";
-import {
-  readCode,
-  readForced,
-  readImport,
-  readPrototypeOf,
-  readRegistered,
-} from "./decode-code.ts";
+import { readCode, readForced, readImport, readPrototypeOf, readRegistered } from "./decode-code.ts";
 import { unfinished, type Decoder } from "./decode.ts";
 import {
   TAG_ARRAY,
@@ -169,8 +163,10 @@ function readObjectOfPrototype(decoder: Decoder, later: boolean): object {
 }
 
 function setPrototype(decoder: Decoder, object: object, prototype: unknown): void {
-  if (typeof prototype !== "object" && typeof prototype !== "function") decoder.reader.malformed("a prototype that is no object");
-  if (!Reflect.setPrototypeOf(object, prototype as object | null)) decoder.reader.malformed("a prototype that leads to itself");
+  if (typeof prototype !== "object" && typeof prototype !== "function")
+    decoder.reader.malformed("a prototype that is no object");
+  if (!Reflect.setPrototypeOf(object, prototype as object | null))
+    decoder.reader.malformed("a prototype that leads to itself");
 }
 
 function readMap(decoder: Decoder, map: Map<unknown, unknown>): void {
@@ -284,4 +280,3 @@ function attempt<T>(decoder: Decoder, what: string, make: () => T): T {
     return decoder.reader.malformed(`${what}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
-

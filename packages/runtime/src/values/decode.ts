@@ -51,7 +51,14 @@ import {
 export const unfinished = Symbol("unfinished");
 
 /** Objects that other values or the program itself hold as well. */
-const sharedTags: ReadonlySet<number> = new Set([TAG_AGAIN, TAG_INTRINSIC, TAG_REFERENCE, TAG_IMPORT, TAG_PROTOTYPE_OF, TAG_FORCE]);
+const sharedTags: ReadonlySet<number> = new Set([
+  TAG_AGAIN,
+  TAG_INTRINSIC,
+  TAG_REFERENCE,
+  TAG_IMPORT,
+  TAG_PROTOTYPE_OF,
+  TAG_FORCE,
+]);
 
 /** Tags that add something to the object behind them, in the order they are written. */
 const additions: readonly number[] = [TAG_INTEGRITY, TAG_OF_PROTOTYPE, TAG_WITH_PROPERTIES];
@@ -108,7 +115,8 @@ export class Decoder {
     }
     try {
       const value = this.read();
-      if (this.pending !== undefined) while (this.pending.size > 0) this.readContents(this.reader.count() - 1);
+      if (this.pending !== undefined)
+        while (this.pending.size > 0) this.readContents(this.reader.count() - 1);
       if (this.integrity !== undefined) this.applyIntegrity();
       return value;
     } finally {
@@ -207,7 +215,8 @@ export class Decoder {
   /** Reads an object. @throws Error when it is none. */
   readObject(what: string): object {
     const value = this.read();
-    if ((typeof value !== "object" && typeof value !== "function") || value === null) this.reader.malformed(`${what} expected`);
+    if ((typeof value !== "object" && typeof value !== "function") || value === null)
+      this.reader.malformed(`${what} expected`);
     return value;
   }
 
@@ -218,7 +227,8 @@ export class Decoder {
   readFreshObject(addition: number): object {
     const reader = this.reader;
     const tag = reader.position < reader.end ? reader.buffer[reader.position] : TAG_UNDEFINED;
-    if (sharedTags.has(tag)) reader.malformed("an object of this value expected, not one that exists already");
+    if (sharedTags.has(tag))
+      reader.malformed("an object of this value expected, not one that exists already");
     const rank = additions.indexOf(tag);
     if (rank >= 0 && rank <= additions.indexOf(addition)) reader.malformed(`tag ${tag} behind ${addition}`);
     return this.readObject("an object");
@@ -325,7 +335,12 @@ export class Decoder {
     const later = this.takeLater();
     const value = later ? undefined : this.read();
     if (later) {
-      this.code?.late.push({ object, key, writable: (attributes & WRITABLE) !== 0, configurable: (attributes & CONFIGURABLE) !== 0 });
+      this.code?.late.push({
+        object,
+        key,
+        writable: (attributes & WRITABLE) !== 0,
+        configurable: (attributes & CONFIGURABLE) !== 0,
+      });
     }
     const defined = Reflect.defineProperty(object, key, {
       value,
@@ -371,7 +386,8 @@ export class Decoder {
   /** Last of all: contents that came late could not be set on a frozen object. */
   private applyIntegrity(): void {
     for (const { object, level } of this.integrity ?? []) {
-      if (ArrayBuffer.isView(object) && level !== NOT_EXTENSIBLE) this.reader.malformed("a frozen typed array");
+      if (ArrayBuffer.isView(object) && level !== NOT_EXTENSIBLE)
+        this.reader.malformed("a frozen typed array");
       if (level === FROZEN) Object.freeze(object);
       else if (level === SEALED) Object.seal(object);
       else Object.preventExtensions(object);
@@ -385,7 +401,8 @@ export class Decoder {
 
   private readContents(index: number): void {
     const contents = this.pending?.get(index);
-    if (contents === undefined) return this.reader.malformed(`contents for object ${index}, which waits for none`);
+    if (contents === undefined)
+      return this.reader.malformed(`contents for object ${index}, which waits for none`);
     this.pending?.delete(index);
     contents();
   }

@@ -29,13 +29,48 @@ function depthOf(wrap: (inner: unknown) => object, unwrap: (outer: never) => unk
 
 describe("values 100,000 levels deep", () => {
   it("arrive when they are objects, arrays, Maps, Sets and instances", () => {
-    expect(depthOf((next) => ({ next, other: [1] }), (o: { next: unknown }) => o.next)).toBe(DEEP);
-    expect(depthOf((inner) => [inner], (a: unknown[]) => a[0])).toBe(DEEP);
-    expect(depthOf((inner) => new Map([["k", inner]]), (m: Map<string, unknown>) => m.get("k"))).toBe(DEEP);
-    expect(depthOf((inner) => new Set([inner]), (s: Set<unknown>) => [...s][0])).toBe(DEEP);
-    expect(depthOf((inner) => new Link(inner), (l: Link) => l.next)).toBe(DEEP);
-    expect(depthOf((inner) => Object.freeze({ inner }), (o: { inner: unknown }) => o.inner)).toBe(DEEP);
-    expect(depthOf((inner) => Object.assign(Object.create(null) as object, { inner }), (o: { inner: unknown }) => o.inner)).toBe(DEEP);
+    expect(
+      depthOf(
+        (next) => ({ next, other: [1] }),
+        (o: { next: unknown }) => o.next,
+      ),
+    ).toBe(DEEP);
+    expect(
+      depthOf(
+        (inner) => [inner],
+        (a: unknown[]) => a[0],
+      ),
+    ).toBe(DEEP);
+    expect(
+      depthOf(
+        (inner) => new Map([["k", inner]]),
+        (m: Map<string, unknown>) => m.get("k"),
+      ),
+    ).toBe(DEEP);
+    expect(
+      depthOf(
+        (inner) => new Set([inner]),
+        (s: Set<unknown>) => [...s][0],
+      ),
+    ).toBe(DEEP);
+    expect(
+      depthOf(
+        (inner) => new Link(inner),
+        (l: Link) => l.next,
+      ),
+    ).toBe(DEEP);
+    expect(
+      depthOf(
+        (inner) => Object.freeze({ inner }),
+        (o: { inner: unknown }) => o.inner,
+      ),
+    ).toBe(DEEP);
+    expect(
+      depthOf(
+        (inner) => Object.assign(Object.create(null) as object, { inner }),
+        (o: { inner: unknown }) => o.inner,
+      ),
+    ).toBe(DEEP);
   });
 
   it("keep shared and cyclic parts", () => {
@@ -63,11 +98,18 @@ describe("values 100,000 levels deep", () => {
   it("name the path with its middle left out", () => {
     let value: unknown = Promise.resolve();
     for (let i = 0; i < DEEP; i++) value = { next: value };
-    expect(() => encode({ cfg: value }, host, { path: ["argument 0"] })).toThrow(/^argument 0 → cfg → next.* more\) → .*next: a promise cannot travel/);
+    expect(() => encode({ cfg: value }, host, { path: ["argument 0"] })).toThrow(
+      /^argument 0 → cfg → next.* more\) → .*next: a promise cannot travel/,
+    );
   });
 
   it("that name so many levels in their bytes are malformed, not a stack overflow", () => {
-    expect(() => decode({ bytes: new Uint8Array(1e6).fill(46).map((byte, i) => (i % 2 === 0 ? byte : 1)), parts: [] }, host)).toThrow(/^malformed value/);
+    expect(() =>
+      decode(
+        { bytes: new Uint8Array(1e6).fill(46).map((byte, i) => (i % 2 === 0 ? byte : 1)), parts: [] },
+        host,
+      ),
+    ).toThrow(/^malformed value/);
     for (let tag = 0; tag < 64; tag++) {
       try {
         decode({ bytes: new Uint8Array(1e5).fill(tag), parts: [] }, host);

@@ -23,11 +23,13 @@ class Pairs {
  * which objects are one and the same. Functions are compared by identity alone. Recursive, so not for deep values.
  */
 export function difference(a: unknown, b: unknown, at = "value", pairs = new Pairs()): string | undefined {
-  if (!isObject(a) || !isObject(b)) return Object.is(a, b) ? undefined : `${at}: ${describe(a)} became ${describe(b)}`;
+  if (!isObject(a) || !isObject(b))
+    return Object.is(a, b) ? undefined : `${at}: ${describe(a)} became ${describe(b)}`;
   const known = pairs.add(a, b);
   if (known === "known") return undefined;
   if (known !== "new") return `${at}: ${known}`;
-  if (typeof a === "function" || typeof b === "function") return typeof a === typeof b ? undefined : `${at}: ${describe(a)} became ${describe(b)}`;
+  if (typeof a === "function" || typeof b === "function")
+    return typeof a === typeof b ? undefined : `${at}: ${describe(a)} became ${describe(b)}`;
   // Built-in objects are the same on both sides.
   if (a === b) return undefined;
   const kind = kindOf(a);
@@ -45,7 +47,11 @@ function isObject(value: unknown): value is object {
 }
 
 function describe(value: unknown): string {
-  return Object.is(value, -0) ? "-0" : typeof value === "object" && value !== null ? "an object" : String(value);
+  return Object.is(value, -0)
+    ? "-0"
+    : typeof value === "object" && value !== null
+      ? "an object"
+      : String(value);
 }
 
 function differenceOfProperties(a: object, b: object, at: string, pairs: Pairs): string | undefined {
@@ -61,7 +67,8 @@ function differenceOfProperties(a: object, b: object, at: string, pairs: Pairs):
     const place = `${at} → ${String(key)}`;
     const p = Object.getOwnPropertyDescriptor(a, key);
     const q = Object.getOwnPropertyDescriptor(b, key);
-    if (p?.writable !== q?.writable || p?.enumerable !== q?.enumerable || p?.configurable !== q?.configurable) return `${place}: attributes changed`;
+    if (p?.writable !== q?.writable || p?.enumerable !== q?.enumerable || p?.configurable !== q?.configurable)
+      return `${place}: attributes changed`;
     const inner = difference(p?.value, q?.value, place, pairs);
     if (inner !== undefined) return inner;
   }
@@ -70,11 +77,14 @@ function differenceOfProperties(a: object, b: object, at: string, pairs: Pairs):
 
 /** What lies in internal slots. */
 function differenceInside(a: object, b: object, at: string, pairs: Pairs): string | undefined {
-  if (types.isMap(a) && types.isMap(b)) return differenceOfLists([...a].flat(), [...b].flat(), `${at} → entry`, pairs);
+  if (types.isMap(a) && types.isMap(b))
+    return differenceOfLists([...a].flat(), [...b].flat(), `${at} → entry`, pairs);
   if (types.isSet(a) && types.isSet(b)) return differenceOfLists([...a], [...b], `${at} → member`, pairs);
   if (types.isDate(a) && types.isDate(b)) return difference(a.getTime(), b.getTime(), at);
-  if (types.isRegExp(a) || kindOf(a) === "URL" || kindOf(a) === "URLSearchParams") return difference(String(a), String(b), at);
-  if (types.isNativeError(a) && types.isNativeError(b)) return differenceOfLists([a.stack, a.name], [b.stack, b.name], at, pairs);
+  if (types.isRegExp(a) || kindOf(a) === "URL" || kindOf(a) === "URLSearchParams")
+    return difference(String(a), String(b), at);
+  if (types.isNativeError(a) && types.isNativeError(b))
+    return differenceOfLists([a.stack, a.name], [b.stack, b.name], at, pairs);
   if (types.isBoxedPrimitive(a)) return difference(primitiveOf(a), primitiveOf(b), at);
   if (ArrayBuffer.isView(a) && ArrayBuffer.isView(b)) {
     if (viewKind(a) !== viewKind(b)) return `${at}: another kind of view`;
@@ -82,11 +92,17 @@ function differenceInside(a: object, b: object, at: string, pairs: Pairs): strin
     const known = pairs.add(a.buffer, b.buffer);
     return known === "new" || known === "known" ? undefined : `${at}: ${known}`;
   }
-  if (types.isArrayBuffer(a) && types.isArrayBuffer(b)) return Buffer.from(a).equals(Buffer.from(b)) ? undefined : `${at}: other bytes`;
+  if (types.isArrayBuffer(a) && types.isArrayBuffer(b))
+    return Buffer.from(a).equals(Buffer.from(b)) ? undefined : `${at}: other bytes`;
   return undefined;
 }
 
-function differenceOfLists(a: readonly unknown[], b: readonly unknown[], at: string, pairs: Pairs): string | undefined {
+function differenceOfLists(
+  a: readonly unknown[],
+  b: readonly unknown[],
+  at: string,
+  pairs: Pairs,
+): string | undefined {
   if (a.length !== b.length) return `${at}: ${a.length} became ${b.length}`;
   for (let i = 0; i < a.length; i++) {
     const inner = difference(a[i], b[i], `${at} ${i}`, pairs);

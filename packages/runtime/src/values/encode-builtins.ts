@@ -69,7 +69,8 @@ export function writeSet(encoder: Encoder, value: Set<unknown>, index: number): 
 
 export function writeUrl(encoder: Encoder, value: URL): void {
   const href = value.href;
-  if (!URL.canParse(href) || new URL(href).href !== href) encoder.refuse(`a URL that does not parse to itself cannot travel: ${href}`);
+  if (!URL.canParse(href) || new URL(href).href !== href)
+    encoder.refuse(`a URL that does not parse to itself cannot travel: ${href}`);
   encoder.writer.byte(TAG_URL);
   encoder.writer.string(href);
   // Its searchParams is an object tied to it: met later in the value, it is the same object again.

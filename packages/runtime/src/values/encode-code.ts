@@ -174,7 +174,9 @@ function mayComeLater(encoder: Encoder, opening: Opening, place: unknown): boole
   if (inner === undefined || inner[1] === opening) return true;
   if (isSuperclass(encoder, opening, inner[0])) return false;
   const unit = inner[1].unit;
-  return unit.url !== opening.unit.url || !standsBefore(opening.unit, unit) || !/\bstatic\b/.test(unit.source);
+  return (
+    unit.url !== opening.unit.url || !standsBefore(opening.unit, unit) || !/\bstatic\b/.test(unit.source)
+  );
 }
 
 function isSuperclass(encoder: Encoder, opening: Opening, fn: object): boolean {
@@ -190,7 +192,9 @@ function writeImage(encoder: Encoder, fn: Function, index: number, image: Functi
   const unit = image.unit;
   const code = (encoder.code ??= new CodeTable());
   if (image.bindings.length !== unit.names.length) {
-    encoder.refuse(`the code of ${unit.url} has ${unit.names.length} free names, but ${image.bindings.length} values for them`);
+    encoder.refuse(
+      `the code of ${unit.url} has ${unit.names.length} free names, but ${image.bindings.length} values for them`,
+    );
   }
   const known = code.unitNumber(unit.id);
   const tag = known >= 0 ? TAG_CODE_AGAIN : encoder.host.knows(unit) ? TAG_CODE_KNOWN : TAG_CODE;
@@ -230,7 +234,13 @@ function writeUnit(encoder: Encoder, unit: CodeUnit): void {
 }
 
 /** A class or method: it exists only once what its definition uses is there. */
-function writeBuilt(encoder: Encoder, code: CodeTable, fn: Function, index: number, image: FunctionImage): void {
+function writeBuilt(
+  encoder: Encoder,
+  code: CodeTable,
+  fn: Function,
+  index: number,
+  image: FunctionImage,
+): void {
   const waiting = encoder.deferral.waiting;
   const superclass = image.unit.kind === "class" ? image.bindings.indexOf(Object.getPrototypeOf(fn)) : -1;
   code.opening.set(fn, { index, unit: image.unit, superclass, forced: false });
@@ -297,7 +307,11 @@ function bindingOrder(fn: Function, image: FunctionImage): number[] {
 }
 
 function isDerived(fn: Function, ancestor: Function): boolean {
-  for (let at: unknown = Object.getPrototypeOf(fn); typeof at === "function"; at = Object.getPrototypeOf(at)) {
+  for (
+    let at: unknown = Object.getPrototypeOf(fn);
+    typeof at === "function";
+    at = Object.getPrototypeOf(at)
+  ) {
     if (at === ancestor) return true;
   }
   return false;
@@ -320,7 +334,11 @@ function writeFunctionProperties(encoder: Encoder, fn: Function, index: number, 
   if (!extended) return;
   encoder.inPlace(index, new Place("prototype"), () => {
     encoder.write(Object.getPrototypeOf(prototype));
-    encoder.properties(prototype, Reflect.ownKeys(prototype).filter((key) => key !== "constructor"), index);
+    encoder.properties(
+      prototype,
+      Reflect.ownKeys(prototype).filter((key) => key !== "constructor"),
+      index,
+    );
   });
 }
 
@@ -328,7 +346,9 @@ function writeFunctionProperties(encoder: Encoder, fn: Function, index: number, 
 function isExtended(prototype: object): boolean {
   const keys = Reflect.ownKeys(prototype);
   if (keys.length === 0) return false;
-  return keys.length > 1 || keys[0] !== "constructor" || Object.getPrototypeOf(prototype) !== Object.prototype;
+  return (
+    keys.length > 1 || keys[0] !== "constructor" || Object.getPrototypeOf(prototype) !== Object.prototype
+  );
 }
 
 /** Writes the prototype object of a class as "the prototype of" it. */

@@ -1,6 +1,16 @@
 import { writeArrayBuffer, writeView } from "./encode-buffers.ts";
 import { writeInstanceOfRegisteredType, writePrototypeOf } from "./encode-code.ts";
-import { writeDate, writeDomException, writeError, writeMap, writeRegExp, writeSet, writeUrl, writeUrlSearchParams, writeBoxed } from "./encode-builtins.ts";
+import {
+  writeDate,
+  writeDomException,
+  writeError,
+  writeMap,
+  writeRegExp,
+  writeSet,
+  writeUrl,
+  writeUrlSearchParams,
+  writeBoxed,
+} from "./encode-builtins.ts";
 import type { Encoder } from "./encode.ts";
 import { extraKeys, hasOnlyElements } from "./extra-keys.ts";
 import { prototypeOwner } from "./instances.ts";
@@ -9,7 +19,15 @@ import { Place } from "./path.ts";
 import { refusedKind } from "./refused.ts";
 import { typeOfPrototype } from "./registry.ts";
 import { travelsByReference } from "./seam.ts";
-import { DEFER_DEPTH, TAG_INTRINSIC, TAG_OBJECT, TAG_OBJECT_OF_PROTOTYPE, TAG_OF_PROTOTYPE, TAG_REFERENCE, TAG_WITH_PROPERTIES } from "./tags.ts";
+import {
+  DEFER_DEPTH,
+  TAG_INTRINSIC,
+  TAG_OBJECT,
+  TAG_OBJECT_OF_PROTOTYPE,
+  TAG_OF_PROTOTYPE,
+  TAG_REFERENCE,
+  TAG_WITH_PROPERTIES,
+} from "./tags.ts";
 
 /** Writes a Proxy: it cannot be looked into, so only one that stands for a reference travels. */
 export function writeProxy(encoder: Encoder, value: object): void {
@@ -19,7 +37,8 @@ export function writeProxy(encoder: Encoder, value: object): void {
   } catch {
     // A revoked proxy, or a trap that throws: not a reference of ours.
   }
-  if (!byReference) encoder.refuse("a Proxy cannot travel: what its traps do would be lost; pass the object behind it");
+  if (!byReference)
+    encoder.refuse("a Proxy cannot travel: what its traps do would be lost; pass the object behind it");
   writeReference(encoder, value);
 }
 
@@ -35,7 +54,12 @@ export function writeIntrinsic(encoder: Encoder, name: string): void {
 }
 
 /** Writes an object that is neither an ordinary plain object nor an ordinary array. */
-export function writeExoticObject(encoder: Encoder, value: object, prototype: object | null, index: number): void {
+export function writeExoticObject(
+  encoder: Encoder,
+  value: object,
+  prototype: object | null,
+  index: number,
+): void {
   if (prototype !== null) {
     if (travelsByReference in value) return writeReference(encoder, value);
     const type = typeOfPrototype(prototype);
@@ -67,9 +91,15 @@ function writeOrdinary(encoder: Encoder, value: object, prototype: object | null
     if (reason !== undefined) encoder.refuse(reason);
   }
   if (!Object.isExtensible(value)) encoder.integrity(value);
-  const writePrototype = (): void => (plain ? undefined : encoder.inPlace(index, prototypePlace, () => encoder.write(prototype)));
+  const writePrototype = (): void =>
+    plain ? undefined : encoder.inPlace(index, prototypePlace, () => encoder.write(prototype));
   if (encoder.depth >= DEFER_DEPTH) {
-    return encoder.deferral.defer(tag, index, () => encoder.properties(value, ownKeys, index), writePrototype);
+    return encoder.deferral.defer(
+      tag,
+      index,
+      () => encoder.properties(value, ownKeys, index),
+      writePrototype,
+    );
   }
   encoder.writer.byte(tag);
   writePrototype();
@@ -84,7 +114,13 @@ function writeBuiltin(encoder: Encoder, kind: BuiltinKind, value: object, index:
 }
 
 /** A built-in kind with another prototype: an instance of a class that extends Map, Array … */
-function writeBuiltinOfPrototype(encoder: Encoder, kind: BuiltinKind, value: object, prototype: object | null, index: number): void {
+function writeBuiltinOfPrototype(
+  encoder: Encoder,
+  kind: BuiltinKind,
+  value: object,
+  prototype: object | null,
+  index: number,
+): void {
   const owner = prototype === null ? undefined : prototypeOwner(prototype);
   const reason = owner === undefined ? undefined : encoder.instanceRefusal(owner, true);
   if (reason !== undefined) encoder.refuse(reason);
@@ -95,7 +131,13 @@ function writeBuiltinOfPrototype(encoder: Encoder, kind: BuiltinKind, value: obj
 }
 
 /** Writes the properties that an object has besides what its kind implies; the tag before it says so. */
-function withProperties(encoder: Encoder, value: object, keys: readonly (string | symbol)[], index: number, write: () => void): void {
+function withProperties(
+  encoder: Encoder,
+  value: object,
+  keys: readonly (string | symbol)[],
+  index: number,
+  write: () => void,
+): void {
   if (keys.length === 0) return write();
   encoder.writer.byte(TAG_WITH_PROPERTIES);
   write();
@@ -111,20 +153,30 @@ const withOwnKeys =
 
 const writers: Readonly<Record<BuiltinKind, Write>> = {
   Array: (encoder, value: unknown[], index) =>
-    withProperties(encoder, value, hasOnlyElements(value) ? [] : extraKeys(value), index, () => encoder.elements(value, index)),
+    withProperties(encoder, value, hasOnlyElements(value) ? [] : extraKeys(value), index, () =>
+      encoder.elements(value, index),
+    ),
   ArrayBuffer: writeArrayBuffer as Write,
   Boxed: (encoder, value: object, index) => {
     // A boxed string's characters and length are what it is, not properties it was given.
     const keys = Reflect.ownKeys(value);
     const implied = keys.indexOf("length") + 1;
-    withProperties(encoder, value, value instanceof String ? keys.slice(implied) : keys, index, () => writeBoxed(encoder, value));
+    withProperties(encoder, value, value instanceof String ? keys.slice(implied) : keys, index, () =>
+      writeBoxed(encoder, value),
+    );
   },
   DOMException: writeDomException as Write,
   Date: withOwnKeys(writeDate as Write),
   Error: writeError as Write,
   Map: withOwnKeys(writeMap as Write),
   RegExp: (encoder, value: RegExp, index) =>
-    withProperties(encoder, value, Reflect.ownKeys(value).filter((key) => key !== "lastIndex"), index, () => writeRegExp(encoder, value, index)),
+    withProperties(
+      encoder,
+      value,
+      Reflect.ownKeys(value).filter((key) => key !== "lastIndex"),
+      index,
+      () => writeRegExp(encoder, value, index),
+    ),
   Set: withOwnKeys(writeSet as Write),
   URL: withOwnKeys(writeUrl as Write),
   URLSearchParams: withOwnKeys(writeUrlSearchParams as Write),

@@ -37,7 +37,14 @@ import {
 import { ValueWriter } from "./writer.ts";
 
 const { isProxy } = types;
-const { getOwnPropertyDescriptor, getOwnPropertyNames, getOwnPropertySymbols, getPrototypeOf, isExtensible, keys: enumerableKeys } = Object;
+const {
+  getOwnPropertyDescriptor,
+  getOwnPropertyNames,
+  getOwnPropertySymbols,
+  getPrototypeOf,
+  isExtensible,
+  keys: enumerableKeys,
+} = Object;
 const noPath: readonly string[] = [];
 
 /** Nesting for which memory is kept from value to value. */
@@ -50,7 +57,12 @@ const PATH_MAX = 48;
  * @param path where the value stands, outermost first; only for errors.
  * @throws CannotTravelError naming the path. The writer is then as it was before.
  */
-export function writeValue(writer: ValueWriter, value: unknown, host: EncodeHost, path: readonly string[] = noPath): void {
+export function writeValue(
+  writer: ValueWriter,
+  value: unknown,
+  host: EncodeHost,
+  path: readonly string[] = noPath,
+): void {
   switch (typeof value) {
     case "number":
       return writer.number(value);
@@ -175,7 +187,8 @@ export class Encoder {
   /** Writes an object met before. */
   again(value: object, index: number): void {
     if (this.code !== undefined && this.code.unpacking.size > 0) {
-      if (this.code.unpacking.has(value)) this.refuse("what the encode() of a registered type returns leads back to the instance itself");
+      if (this.code.unpacking.has(value))
+        this.refuse("what the encode() of a registered type returns leads back to the instance itself");
       this.deferral.hasten(index);
     }
     this.writer.byte(TAG_AGAIN);
@@ -189,7 +202,8 @@ export class Encoder {
       getOwnPropertyNames(value).length === keys.length &&
       getOwnPropertySymbols(value).length === 0
     ) {
-      if (this.depth >= DEFER_DEPTH) return this.deferral.defer(TAG_OBJECT, index, () => this.properties(value, keys, index));
+      if (this.depth >= DEFER_DEPTH)
+        return this.deferral.defer(TAG_OBJECT, index, () => this.properties(value, keys, index));
       this.writer.byte(TAG_OBJECT);
       return this.properties(value, keys, index);
     }
@@ -216,11 +230,15 @@ export class Encoder {
 
   private attributes(property: PropertyDescriptor): void {
     if (property.get !== undefined || property.set !== undefined || !("value" in property)) {
-      this.refuse("a property with a getter or setter cannot travel; give it a plain value, or use registerType");
+      this.refuse(
+        "a property with a getter or setter cannot travel; give it a plain value, or use registerType",
+      );
     }
     this.writer.byte(TAG_ATTRIBUTES);
     this.writer.byte(
-      (property.writable ? WRITABLE : 0) | (property.enumerable ? ENUMERABLE : 0) | (property.configurable ? CONFIGURABLE : 0),
+      (property.writable ? WRITABLE : 0) |
+        (property.enumerable ? ENUMERABLE : 0) |
+        (property.configurable ? CONFIGURABLE : 0),
     );
   }
 
@@ -237,7 +255,9 @@ export class Encoder {
     const sparse = isSparse(value);
     const tag = sparse ? TAG_ARRAY_SPARSE : TAG_ARRAY;
     if (this.depth >= DEFER_DEPTH) {
-      return this.deferral.defer(tag, index, () => (sparse ? this.sparseElements(value, index) : this.denseElements(value, index)));
+      return this.deferral.defer(tag, index, () =>
+        sparse ? this.sparseElements(value, index) : this.denseElements(value, index),
+      );
     }
     this.writer.byte(tag);
     if (sparse) this.sparseElements(value, index);

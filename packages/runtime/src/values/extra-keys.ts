@@ -53,7 +53,11 @@ export function extraKeysOfTypedArray(view: ArrayLike<unknown> & object): (strin
   const length = view.length;
   if (length > LIST_KEYS_MAX) {
     const symbols = Object.getOwnPropertySymbols(view);
-    if (symbols.length === 0 && inspect(view, onlyEnumerableExtraKeys).endsWith(`[ ... ${length} more items ]`)) return symbols;
+    if (
+      symbols.length === 0 &&
+      inspect(view, onlyEnumerableExtraKeys).endsWith(`[ ... ${length} more items ]`)
+    )
+      return symbols;
   }
   return Reflect.ownKeys(view).slice(length);
 }

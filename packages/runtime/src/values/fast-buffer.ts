@@ -18,5 +18,7 @@ export function allocate(bytes: number): FastBuffer {
 
 /** The same memory as a Buffer. */
 export function asFastBuffer(bytes: Uint8Array): FastBuffer {
-  return (Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)) as FastBuffer;
+  return (
+    Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  ) as FastBuffer;
 }

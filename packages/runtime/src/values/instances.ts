@@ -15,7 +15,11 @@ export function prototypeOwner(prototype: object): Function | undefined {
  * @param builtin true when the instance is of a built-in kind by its own internal slots, whose class may then be an ancestor.
  */
 export function instanceRefusal(owner: Function, builtin: boolean): string | undefined {
-  for (let at: unknown = owner; typeof at === "function" && at !== Function.prototype; at = Object.getPrototypeOf(at)) {
+  for (
+    let at: unknown = owner;
+    typeof at === "function" && at !== Function.prototype;
+    at = Object.getPrototypeOf(at)
+  ) {
     const name = at.name === "" ? "a class without a name" : at.name;
     if (isNativeFunction(at)) {
       if (builtin || at === Object || at === Iterator) continue;
@@ -39,7 +43,9 @@ function hasPrivateState(constructor: Function): boolean {
   const acorn = createRequire(import.meta.url)("acorn") as typeof import("acorn");
   try {
     const root = acorn.parseExpressionAt(source, 0, { ecmaVersion: "latest" }) as ClassNode;
-    return root.body.body.some((member) => member.static !== true && member.key?.type === "PrivateIdentifier");
+    return root.body.body.some(
+      (member) => member.static !== true && member.key?.type === "PrivateIdentifier",
+    );
   } catch {
     // Syntax that acorn does not know, or `super`-like context that is not there: better refused than broken.
     return true;

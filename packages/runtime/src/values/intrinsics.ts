@@ -30,13 +30,26 @@ export function collectIntrinsics(): Intrinsics {
     if (level === LEVELS) return;
     for (const key of Reflect.ownKeys(value)) {
       const property = Object.getOwnPropertyDescriptor(value, key);
-      if (property !== undefined && "value" in property) visit(`${name}.${String(key)}`, property.value, level + 1);
+      if (property !== undefined && "value" in property)
+        visit(`${name}.${String(key)}`, property.value, level + 1);
     }
   };
   visit("TypedArray", Object.getPrototypeOf(Uint8Array), 0);
-  visit("GeneratorFunction.prototype", Object.getPrototypeOf(function* () {}), 0);
-  visit("AsyncFunction.prototype", Object.getPrototypeOf(async () => {}), 0);
-  visit("AsyncGeneratorFunction.prototype", Object.getPrototypeOf(async function* () {}), 0);
+  visit(
+    "GeneratorFunction.prototype",
+    Object.getPrototypeOf(function* () {}),
+    0,
+  );
+  visit(
+    "AsyncFunction.prototype",
+    Object.getPrototypeOf(async () => {}),
+    0,
+  );
+  visit(
+    "AsyncGeneratorFunction.prototype",
+    Object.getPrototypeOf(async function* () {}),
+    0,
+  );
   for (const root of roots) visit(root, Object.getOwnPropertyDescriptor(globalThis, root)?.value, 0);
   visit("globalThis", globalThis, LEVELS);
   return { names, values };

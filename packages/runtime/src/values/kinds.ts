@@ -126,13 +126,19 @@ export const viewConstructors: readonly (ViewConstructor | undefined)[] = viewKi
   (name) => (globalThis as unknown as Record<string, ViewConstructor | undefined>)[name],
 );
 
-const numberByPrototype = new Map(viewConstructors.map((constructor, number) => [constructor?.prototype, number]));
-const typedArrayTag = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)?.get;
+const numberByPrototype = new Map(
+  viewConstructors.map((constructor, number) => [constructor?.prototype, number]),
+);
+const typedArrayTag = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  Symbol.toStringTag,
+)?.get;
 
 /** Which of `viewKinds` a view is by its internal slots, also when it is an instance of a subclass; −1 for none. */
 export function viewKind(view: object): number {
   const name = types.isDataView(view) ? "DataView" : String(typedArrayTag?.call(view));
   const likely = numberByPrototype.get(Object.getPrototypeOf(view) as object);
-  if (likely !== undefined && (viewKinds[likely] === name || (likely === 0 && name === "Uint8Array"))) return likely;
+  if (likely !== undefined && (viewKinds[likely] === name || (likely === 0 && name === "Uint8Array")))
+    return likely;
   return name === "Uint8Array" && Buffer.isBuffer(view) ? 0 : (viewKinds as readonly string[]).indexOf(name);
 }

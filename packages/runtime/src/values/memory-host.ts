@@ -1,5 +1,12 @@
 import { CannotTravelError } from "@iono/core";
-import type { CodeUnit, DecodeHost, EncodeHost, FunctionImage, ImportedBinding, PendingFunction } from "./seam.ts";
+import type {
+  CodeUnit,
+  DecodeHost,
+  EncodeHost,
+  FunctionImage,
+  ImportedBinding,
+  PendingFunction,
+} from "./seam.ts";
 
 /** How a function stands in for one that was captured. */
 export interface MemoryCapture {
@@ -36,7 +43,8 @@ export class MemoryHost implements EncodeHost, DecodeHost {
   reference(what: object | number): object | number {
     if (typeof what !== "number") return this.references.push(what) - 1;
     const value = this.references[what];
-    if (value === undefined) throw new Error(`malformed value: reference ${what} of ${this.references.length}`);
+    if (value === undefined)
+      throw new Error(`malformed value: reference ${what} of ${this.references.length}`);
     return value;
   }
 
@@ -47,9 +55,21 @@ export class MemoryHost implements EncodeHost, DecodeHost {
     if (capture === undefined) throw new CannotTravelError(path, `function ${fn.name} was not captured`);
     const source = Function.prototype.toString.call(fn);
     const bindings = capture.bindings ?? {};
-    const { url = "file:///memory.js", line = 0, kind = source.startsWith("class") ? "class" : "function" } = capture;
+    const {
+      url = "file:///memory.js",
+      line = 0,
+      kind = source.startsWith("class") ? "class" : "function",
+    } = capture;
     const names = Object.keys(bindings);
-    const unit: CodeUnit = { id: JSON.stringify([url, line, source, names]), url, line, column: 0, kind, source, names };
+    const unit: CodeUnit = {
+      id: JSON.stringify([url, line, source, names]),
+      url,
+      line,
+      column: 0,
+      kind,
+      source,
+      names,
+    };
     const image: FunctionImage = { kind: "code", unit, bindings: Object.values(bindings) };
     return capture.properties === undefined ? image : { ...image, properties: capture.properties };
   }
@@ -72,7 +92,10 @@ export class MemoryHost implements EncodeHost, DecodeHost {
 
   instantiate(unit: CodeUnit): PendingFunction {
     this.units.set(unit.id, unit);
-    const slots: { isSet: boolean; value: unknown }[] = unit.names.map(() => ({ isSet: false, value: undefined }));
+    const slots: { isSet: boolean; value: unknown }[] = unit.names.map(() => ({
+      isSet: false,
+      value: undefined,
+    }));
     const scope = new Proxy(Object.create(null) as object, {
       has: (_, name) => typeof name === "string" && unit.names.includes(name),
       get: (_, name) => {
@@ -84,9 +107,10 @@ export class MemoryHost implements EncodeHost, DecodeHost {
     });
     const expression = unit.kind === "method" ? `Object.values({ ${unit.source} })[0]` : `(${unit.source})`;
     // Sloppy code, for `with` to stand in for the scope that was captured.
-    const open = new Function("scope", `with (scope) { return function () { "use strict"; return ${expression}; } }`) as (
-      scope: object,
-    ) => () => Function;
+    const open = new Function(
+      "scope",
+      `with (scope) { return function () { "use strict"; return ${expression}; } }`,
+    ) as (scope: object) => () => Function;
     const make = open(scope);
     let made: Function | undefined;
     return {

@@ -34,13 +34,15 @@ export function segment(step: unknown): string {
   if (typeof step === "number") return `[${step}]`;
   if (typeof step === "string") return identifier.test(step) ? step : `[${JSON.stringify(step)}]`;
   if (typeof step === "symbol") return `[${String(step)}]`;
-  if (step instanceof MapPlace) return step.part === "key" ? `key ${brief(step.key)}` : `get(${brief(step.key)})`;
+  if (step instanceof MapPlace)
+    return step.part === "key" ? `key ${brief(step.key)}` : `get(${brief(step.key)})`;
   if (step instanceof Place) return step.words;
   return String(step);
 }
 
 function brief(key: unknown): string {
-  if (typeof key === "string") return key.length > 40 ? `${JSON.stringify(key.slice(0, 40))}…` : JSON.stringify(key);
+  if (typeof key === "string")
+    return key.length > 40 ? `${JSON.stringify(key.slice(0, 40))}…` : JSON.stringify(key);
   if (typeof key === "bigint") return `${key}n`;
   if (typeof key === "function") return "a function";
   if (typeof key === "object" && key !== null) return Array.isArray(key) ? "an array" : "an object";

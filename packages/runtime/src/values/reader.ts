@@ -62,7 +62,8 @@ export class ValueReader {
 
   /** Throws unless `bytes` more bytes are there. */
   need(bytes: number): void {
-    if (bytes > this.end - this.position) this.malformed(`${bytes} bytes expected, ${this.end - this.position} are left`);
+    if (bytes > this.end - this.position)
+      this.malformed(`${bytes} bytes expected, ${this.end - this.position} are left`);
   }
 
   byte(): number {
@@ -89,7 +90,8 @@ export class ValueReader {
   /** A count of things that take at least one byte each in the input, so that nothing is allocated that the input does not justify. */
   countOfThings(): number {
     const count = this.count();
-    if (count > this.end - this.position) this.malformed(`${count} entries in ${this.end - this.position} bytes`);
+    if (count > this.end - this.position)
+      this.malformed(`${count} entries in ${this.end - this.position} bytes`);
     return count;
   }
 

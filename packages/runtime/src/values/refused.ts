@@ -58,10 +58,16 @@ const branded: readonly (readonly [(value: unknown) => boolean, string])[] = [
   [types.isGeneratorObject, "a generator in flight cannot travel; collect its values into an array"],
   [types.isMapIterator, "an iterator in flight cannot travel; collect its values into an array"],
   [types.isSetIterator, "an iterator in flight cannot travel; collect its values into an array"],
-  [types.isModuleNamespaceObject, "a module namespace cannot travel as a value; import the module where it is used"],
+  [
+    types.isModuleNamespaceObject,
+    "a module namespace cannot travel as a value; import the module where it is used",
+  ],
   [types.isArgumentsObject, "an arguments object cannot travel; use a rest parameter"],
   [types.isExternal, "a native pointer cannot travel"],
-  [isWebAssembly, "a WebAssembly object cannot travel; pass the module's bytes, or a copy of the memory's buffer"],
+  [
+    isWebAssembly,
+    "a WebAssembly object cannot travel; pass the module's bytes, or a copy of the memory's buffer",
+  ],
   [isIterator, "an iterator in flight cannot travel; collect its values into an array"],
 ];
 
@@ -70,7 +76,11 @@ export function refusedKind(value: object): string | undefined {
   for (const [is, reason] of branded) if (is(value)) return reason;
   if (value === process) return "process cannot travel: it belongs to this process";
   if (value === process.env) return "process.env cannot travel as it is; copy it: { ...process.env }";
-  for (let at = Object.getPrototypeOf(value) as object | null; at !== null; at = Object.getPrototypeOf(at) as object | null) {
+  for (
+    let at = Object.getPrototypeOf(value) as object | null;
+    at !== null;
+    at = Object.getPrototypeOf(at) as object | null
+  ) {
     const constructor: unknown = Object.getOwnPropertyDescriptor(at, "constructor")?.value;
     if (typeof constructor !== "function") continue;
     const words = handleWords(constructor);

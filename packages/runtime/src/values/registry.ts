@@ -35,12 +35,17 @@ function registry(): Registry {
  * that the receiver need not know the class. Registering a class again replaces its codec.
  * @throws TypeError when an argument is not what it should be, or another class has the name.
  */
-export function registerType<T extends object, D>(Class: abstract new (...args: never[]) => T, codec: TypeCodec<T, D>): void {
+export function registerType<T extends object, D>(
+  Class: abstract new (...args: never[]) => T,
+  codec: TypeCodec<T, D>,
+): void {
   if (typeof Class !== "function" || typeof Class.prototype !== "object" || Class.prototype === null) {
     throw new TypeError(`registerType: the first argument should be a class, not ${typeof Class}`);
   }
-  if (typeof codec?.encode !== "function") throw new TypeError(`registerType(${Class.name}): encode should be a function`);
-  if (typeof codec.decode !== "function") throw new TypeError(`registerType(${Class.name}): decode should be a function`);
+  if (typeof codec?.encode !== "function")
+    throw new TypeError(`registerType(${Class.name}): encode should be a function`);
+  if (typeof codec.decode !== "function")
+    throw new TypeError(`registerType(${Class.name}): decode should be a function`);
   if (codec.name !== undefined && (typeof codec.name !== "string" || codec.name === "")) {
     throw new TypeError(`registerType(${Class.name}): name should be a non-empty string`);
   }
@@ -48,7 +53,9 @@ export function registerType<T extends object, D>(Class: abstract new (...args: 
   if (codec.name !== undefined) {
     const other = byName.get(codec.name);
     if (other !== undefined && other.class !== Class) {
-      throw new TypeError(`registerType(${Class.name}): the name ${JSON.stringify(codec.name)} belongs to another class, ${other.class.name}`);
+      throw new TypeError(
+        `registerType(${Class.name}): the name ${JSON.stringify(codec.name)} belongs to another class, ${other.class.name}`,
+      );
     }
   }
   const type: RegisteredType = {
@@ -70,7 +77,9 @@ export function typeOfPrototype(prototype: object): RegisteredType | undefined {
 export function adoptType(arrived: RegisteredType): RegisteredType {
   const { byName, byPrototype } = registry();
   const prototype: unknown = arrived.class.prototype;
-  const own = (arrived.name !== undefined ? byName.get(arrived.name) : undefined) ?? (isObject(prototype) ? byPrototype.get(prototype) : undefined);
+  const own =
+    (arrived.name !== undefined ? byName.get(arrived.name) : undefined) ??
+    (isObject(prototype) ? byPrototype.get(prototype) : undefined);
   if (own !== undefined) return own;
   if (isObject(prototype)) byPrototype.set(prototype, arrived);
   return arrived;

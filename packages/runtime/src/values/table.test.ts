@@ -74,11 +74,49 @@ beforeAll(async () => {
 /** Values of every kind of the table. */
 const samples: Record<ValueKind, () => unknown[]> = {
   "undefined, null, booleans": () => [undefined, null, true, false],
-  numbers: () => [0, -0, 1, 127, 128, -1, 2 ** 31 - 1, -(2 ** 31), 2 ** 31, 2 ** 53, 0.1, NaN, Infinity, -Infinity, Number.MIN_VALUE],
-  bigints: () => [0n, 1n, -1n, 2n ** 63n - 1n, 2n ** 63n, -(2n ** 63n), -(2n ** 63n) - 1n, 255n ** 99n, -(3n ** 999n)],
+  numbers: () => [
+    0,
+    -0,
+    1,
+    127,
+    128,
+    -1,
+    2 ** 31 - 1,
+    -(2 ** 31),
+    2 ** 31,
+    2 ** 53,
+    0.1,
+    NaN,
+    Infinity,
+    -Infinity,
+    Number.MIN_VALUE,
+  ],
+  bigints: () => [
+    0n,
+    1n,
+    -1n,
+    2n ** 63n - 1n,
+    2n ** 63n,
+    -(2n ** 63n),
+    -(2n ** 63n) - 1n,
+    255n ** 99n,
+    -(3n ** 999n),
+  ],
   strings: () =>
-    ["", "a", "abcdefgh", "é", "日本", "😀", "\ud800", "x\udfffy"].flatMap((s) => [s, s.repeat(9), s.repeat(70), s.repeat(70) + "z", "q" + s.repeat(300)]),
-  "registered and well-known symbols": () => [Symbol.for("x"), Symbol.for(""), Symbol.iterator, Symbol.asyncDispose, { [Symbol.for("k")]: 1, [Symbol.toStringTag]: "T" }],
+    ["", "a", "abcdefgh", "é", "日本", "😀", "\ud800", "x\udfffy"].flatMap((s) => [
+      s,
+      s.repeat(9),
+      s.repeat(70),
+      s.repeat(70) + "z",
+      "q" + s.repeat(300),
+    ]),
+  "registered and well-known symbols": () => [
+    Symbol.for("x"),
+    Symbol.for(""),
+    Symbol.iterator,
+    Symbol.asyncDispose,
+    { [Symbol.for("k")]: 1, [Symbol.toStringTag]: "T" },
+  ],
   "unique symbols": () => [Symbol("x"), { [Symbol("y")]: 1 }],
   "plain objects": () => [
     {},
@@ -86,13 +124,27 @@ const samples: Record<ValueKind, () => unknown[]> = {
     { b: 1, a: 2, 10: 3, 9: 4 },
     { ["__proto__"]: { evil: true } },
     { constructor: 1, toString: 2, hasOwnProperty: 3 },
-    Object.defineProperties({}, { hidden: { value: 1 }, fixed: { value: 2, enumerable: true }, loose: { value: 3, configurable: true } }),
+    Object.defineProperties(
+      {},
+      {
+        hidden: { value: 1 },
+        fixed: { value: 2, enumerable: true },
+        loose: { value: 3, configurable: true },
+      },
+    ),
     { ["k".repeat(200)]: 1, 日本: 2, "\ud800": 3, "": 4 },
   ],
-  "objects without a prototype": () => [Object.create(null), Object.assign(Object.create(null), { a: 1, ["__proto__"]: 2 })],
+  "objects without a prototype": () => [
+    Object.create(null),
+    Object.assign(Object.create(null), { a: 1, ["__proto__"]: 2 }),
+  ],
   "objects made from another object": () => {
     const base = { greet: "hi" };
-    return [Object.create(base), [Object.create(base), Object.assign(Object.create(base), { own: 1 }), base], Object.create(Object.create({ deep: 1 }))];
+    return [
+      Object.create(base),
+      [Object.create(base), Object.assign(Object.create(base), { own: 1 }), base],
+      Object.create(Object.create({ deep: 1 })),
+    ];
   },
   "getters and setters": () => [
     {
@@ -126,7 +178,10 @@ const samples: Record<ValueKind, () => unknown[]> = {
       new Array(100),
       sparse,
       Object.assign([1, 2], { name: "x" }),
-      Object.assign(Array.from({ length: 99 }, (_, i) => i), { name: "x", [Symbol.iterator]: 1 }),
+      Object.assign(
+        Array.from({ length: 99 }, (_, i) => i),
+        { name: "x", [Symbol.iterator]: 1 },
+      ),
       Object.defineProperty(Array.from({ length: 99 }), "hidden", { value: 1 }),
       "abc".match(/b/d),
       Array.from({ length: 1000 }, (_, i) => (i % 3 === 0 ? i : String(i))),
@@ -146,19 +201,57 @@ const samples: Record<ValueKind, () => unknown[]> = {
     const shared = { n: 1 };
     return [ring, a, map, set, error, [shared, shared, { shared }], Array.from({ length: 40 }, () => shared)];
   },
-  "Map and Set": () => [new Map(), new Map<unknown, unknown>([[-0, NaN], [{ k: 1 }, new Set([1, "1"])]]), new Set([[], {}, 1n]), Object.assign(new Set([1]), { name: "x" })],
+  "Map and Set": () => [
+    new Map(),
+    new Map<unknown, unknown>([
+      [-0, NaN],
+      [{ k: 1 }, new Set([1, "1"])],
+    ]),
+    new Set([[], {}, 1n]),
+    Object.assign(new Set([1]), { name: "x" }),
+  ],
   Date: () => [new Date(0), new Date(-1.5e12), new Date(NaN), Object.assign(new Date(1), { x: 1 })],
-  RegExp: () => [/a\/b[/]\n/dgimsuy, /(?:)/, Object.assign(/x/g, { lastIndex: 5 }), Object.assign(/x/v, { lastIndex: { odd: -0 } as never, note: 1 })],
+  RegExp: () => [
+    /a\/b[/]\n/dgimsuy,
+    /(?:)/,
+    Object.assign(/x/g, { lastIndex: 5 }),
+    Object.assign(/x/v, { lastIndex: { odd: -0 } as never, note: 1 }),
+  ],
   URL: () => {
     const url = new URL("https://u:p@example.org:81/a%20b?c=1&c=2#d");
     return [url, [url, url.searchParams], new URL("data:text/plain,hello"), new URL("file:///a")];
   },
   URLSearchParams: () => [new URLSearchParams("a=1&a=2&b=%20é"), new URLSearchParams()],
-  "boxed primitives": () => [Object(1), Object(-0), Object("abc"), Object(true), Object(1n), Object(Symbol.iterator), Object.assign(Object("ab"), { x: 1 })],
-  ArrayBuffer: () => [new ArrayBuffer(0), new Uint8Array([1, 2, 3]).buffer, new ArrayBuffer(10_000), Object.assign(new ArrayBuffer(2), { x: 1 })],
+  "boxed primitives": () => [
+    Object(1),
+    Object(-0),
+    Object("abc"),
+    Object(true),
+    Object(1n),
+    Object(Symbol.iterator),
+    Object.assign(Object("ab"), { x: 1 }),
+  ],
+  ArrayBuffer: () => [
+    new ArrayBuffer(0),
+    new Uint8Array([1, 2, 3]).buffer,
+    new ArrayBuffer(10_000),
+    Object.assign(new ArrayBuffer(2), { x: 1 }),
+  ],
   "typed arrays": () => {
     const buffer = Uint8Array.from({ length: 64 }, (_, i) => i).buffer;
-    const kinds = [Uint8Array, Int8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array];
+    const kinds = [
+      Uint8Array,
+      Int8Array,
+      Uint8ClampedArray,
+      Int16Array,
+      Uint16Array,
+      Int32Array,
+      Uint32Array,
+      Float32Array,
+      Float64Array,
+      BigInt64Array,
+      BigUint64Array,
+    ];
     return [
       ...kinds.map((Kind) => new Kind(buffer, 16, 2)),
       ...kinds.map((Kind) => new Kind(0)),
@@ -168,9 +261,17 @@ const samples: Record<ValueKind, () => unknown[]> = {
       Object.assign(new Uint8Array(300), { x: 1 }),
     ];
   },
-  Buffer: () => [Buffer.from("hello"), Buffer.alloc(0), Buffer.alloc(9000, 7), Buffer.from("pool").subarray(1, 3)],
+  Buffer: () => [
+    Buffer.from("hello"),
+    Buffer.alloc(0),
+    Buffer.alloc(9000, 7),
+    Buffer.from("pool").subarray(1, 3),
+  ],
   DataView: () => [new DataView(new ArrayBuffer(9), 3, 5), new DataView(new ArrayBuffer(0))],
-  "resizable ArrayBuffer": () => [new ArrayBuffer(2, { maxByteLength: 9 }), new Uint8Array(new ArrayBuffer(2, { maxByteLength: 9 }))],
+  "resizable ArrayBuffer": () => [
+    new ArrayBuffer(2, { maxByteLength: 9 }),
+    new Uint8Array(new ArrayBuffer(2, { maxByteLength: 9 })),
+  ],
   "detached ArrayBuffer": () => {
     const buffer = new ArrayBuffer(2);
     const view = new Uint8Array(buffer);
@@ -191,11 +292,26 @@ const samples: Record<ValueKind, () => unknown[]> = {
   DOMException: () => [new DOMException("aborted", "AbortError"), AbortSignal.abort().reason],
   functions: () => [fn, [fn, fn, { fn }]],
   classes: () => [Point, [Point, Point]],
-  "instances of classes": () => [new Point(), [new Point(), new Point(), Point], Stack.from([1, 2]), new Counters([["a", 1]]), new NotFound("gone"), Object.freeze(new Point()), new Server()],
+  "instances of classes": () => [
+    new Point(),
+    [new Point(), new Point(), Point],
+    Stack.from([1, 2]),
+    new Counters([["a", 1]]),
+    new NotFound("gone"),
+    Object.freeze(new Point()),
+    new Server(),
+  ],
   "instances of classes with #private members": () => [new Account(1), new Savings(1)],
   "instances of registered types": () => [new Purse(), [new Purse(), new Purse()]],
   "refs and handles": () => [new Handle(), new Proxy(new Handle(), {})],
-  "built-in functions and prototypes": () => [Math.floor, Math, Array.prototype, Object, TypeError, [Object.prototype, JSON]],
+  "built-in functions and prototypes": () => [
+    Math.floor,
+    Math,
+    Array.prototype,
+    Object,
+    TypeError,
+    [Object.prototype, JSON],
+  ],
   imports: () => [readFileSync],
   promises: () => [Promise.resolve(1), (async () => 1)()],
   "WeakMap, WeakSet, WeakRef": () => [new WeakMap(), new WeakSet(), new WeakRef({})],
@@ -218,8 +334,26 @@ const samples: Record<ValueKind, () => unknown[]> = {
     new ReadableStream(),
     new WritableStream(),
   ],
-  timers: () => [keep(setTimeout(() => {}, 1000), clearTimeout), keep(setInterval(() => {}, 1000), clearInterval), keep(setImmediate(() => {}), clearImmediate)],
-  "AbortController, AbortSignal, EventTarget, EventEmitter": () => [new AbortController(), new AbortController().signal, new EventTarget(), new EventEmitter()],
+  timers: () => [
+    keep(
+      setTimeout(() => {}, 1000),
+      clearTimeout,
+    ),
+    keep(
+      setInterval(() => {}, 1000),
+      clearInterval,
+    ),
+    keep(
+      setImmediate(() => {}),
+      clearImmediate,
+    ),
+  ],
+  "AbortController, AbortSignal, EventTarget, EventEmitter": () => [
+    new AbortController(),
+    new AbortController().signal,
+    new EventTarget(),
+    new EventEmitter(),
+  ],
   "ports, workers and child processes": () => {
     const { port1 } = keep(new MessageChannel(), (channel) => channel.port1.close());
     return [
@@ -287,25 +421,42 @@ describe("the table of values", () => {
     }
   });
 
-  it.each(kinds.filter(([, row]) => row.verdict === "refused"))("%s: refused at any depth, with its path", (kind) => {
-    for (const sample of samples[kind]()) {
-      const host = hostForSamples();
-      // Of two kinds it is a property of the sample that is refused.
-      const inSample = kind === "unique symbols" || kind === "getters and setters";
-      const within = inSample ? refusedAt(sample, host).path.slice(1) : [];
-      expect(within.length).toBeLessThan(2);
-      expect(refusedAt(sample, host).path).toEqual(["argument 0", ...within]);
-      expect(refusedAt({ cfg: [0, { "odd key": sample }] }, host).path).toEqual(["argument 0", "cfg", "[1]", '["odd key"]', ...within]);
-      expect(refusedAt(new Map([["db", sample]]), host).path).toEqual(["argument 0", 'get("db")', ...within]);
-      expect(refusedAt(new Error("x", { cause: sample }), host).path).toEqual(["argument 0", "cause", ...within]);
-      let deep: unknown = sample;
-      for (let i = 0; i < 500; i++) deep = { next: deep };
-      const deepPath = refusedAt(deep, host).path;
-      expect(deepPath.slice(0, 3)).toEqual(["argument 0", "next", "next"]);
-      expect(deepPath.length).toBeLessThan(60);
-      expect(refusedAt(sample, host).message).toMatch(/cannot travel/);
-    }
-  });
+  it.each(kinds.filter(([, row]) => row.verdict === "refused"))(
+    "%s: refused at any depth, with its path",
+    (kind) => {
+      for (const sample of samples[kind]()) {
+        const host = hostForSamples();
+        // Of two kinds it is a property of the sample that is refused.
+        const inSample = kind === "unique symbols" || kind === "getters and setters";
+        const within = inSample ? refusedAt(sample, host).path.slice(1) : [];
+        expect(within.length).toBeLessThan(2);
+        expect(refusedAt(sample, host).path).toEqual(["argument 0", ...within]);
+        expect(refusedAt({ cfg: [0, { "odd key": sample }] }, host).path).toEqual([
+          "argument 0",
+          "cfg",
+          "[1]",
+          '["odd key"]',
+          ...within,
+        ]);
+        expect(refusedAt(new Map([["db", sample]]), host).path).toEqual([
+          "argument 0",
+          'get("db")',
+          ...within,
+        ]);
+        expect(refusedAt(new Error("x", { cause: sample }), host).path).toEqual([
+          "argument 0",
+          "cause",
+          ...within,
+        ]);
+        let deep: unknown = sample;
+        for (let i = 0; i < 500; i++) deep = { next: deep };
+        const deepPath = refusedAt(deep, host).path;
+        expect(deepPath.slice(0, 3)).toEqual(["argument 0", "next", "next"]);
+        expect(deepPath.length).toBeLessThan(60);
+        expect(refusedAt(sample, host).message).toMatch(/cannot travel/);
+      }
+    },
+  );
 
   it("is what docs/values.md shows", () => {
     const page = readFileSync(new URL("../../../../docs/values.md", import.meta.url), "utf8");

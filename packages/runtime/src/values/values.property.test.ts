@@ -9,8 +9,16 @@ import { ValueReader } from "./reader.ts";
 import type { Encoded } from "./seam.ts";
 import { ValueWriter } from "./writer.ts";
 
-const text = fc.oneof(fc.string(), fc.string({ unit: "binary", maxLength: 90 }), fc.string({ unit: fc.constantFrom("\ud800", "\udc00", "é", "z"), maxLength: 90 }));
-const key = fc.oneof(text, fc.constantFrom("__proto__", "constructor", "0", "7", "length"), fc.constantFrom(Symbol.for("k"), Symbol.iterator, Symbol.toStringTag));
+const text = fc.oneof(
+  fc.string(),
+  fc.string({ unit: "binary", maxLength: 90 }),
+  fc.string({ unit: fc.constantFrom("\ud800", "\udc00", "é", "z"), maxLength: 90 }),
+);
+const key = fc.oneof(
+  text,
+  fc.constantFrom("__proto__", "constructor", "0", "7", "length"),
+  fc.constantFrom(Symbol.for("k"), Symbol.iterator, Symbol.toStringTag),
+);
 
 const primitive = fc.oneof(
   fc.constantFrom(undefined, null, true, false, -0, NaN, Infinity, Symbol.for("x"), Symbol.asyncIterator),
@@ -45,7 +53,11 @@ const leaf = fc.oneof(
 );
 
 /** Properties set one by one, so that `__proto__` is an own key like the others. */
-function withProperties(target: object, entries: readonly (readonly [string | symbol, unknown])[], attributes: number): object {
+function withProperties(
+  target: object,
+  entries: readonly (readonly [string | symbol, unknown])[],
+  attributes: number,
+): object {
   for (const [name, value] of entries) {
     const writable = (attributes & 1) === 0;
     const enumerable = (attributes & 2) === 0;
@@ -57,13 +69,24 @@ function withProperties(target: object, entries: readonly (readonly [string | sy
 const anyValue = fc.letrec<{ value: unknown }>((tie) => {
   const value = tie("value");
   const entries = fc.array(fc.tuple(key, value), { maxLength: 5 });
-  const object = fc.record({ entries, attributes: fc.constantFrom(0, 0, 0, 1, 2, 3), bare: fc.boolean(), level: fc.constantFrom(0, 0, 0, 1, 2, 3) }).map((made) => {
-    const target = withProperties(made.bare ? (Object.create(null) as object) : {}, made.entries, made.attributes);
-    if (made.level === 1) Object.preventExtensions(target);
-    if (made.level === 2) Object.seal(target);
-    if (made.level === 3) Object.freeze(target);
-    return target;
-  });
+  const object = fc
+    .record({
+      entries,
+      attributes: fc.constantFrom(0, 0, 0, 1, 2, 3),
+      bare: fc.boolean(),
+      level: fc.constantFrom(0, 0, 0, 1, 2, 3),
+    })
+    .map((made) => {
+      const target = withProperties(
+        made.bare ? (Object.create(null) as object) : {},
+        made.entries,
+        made.attributes,
+      );
+      if (made.level === 1) Object.preventExtensions(target);
+      if (made.level === 2) Object.seal(target);
+      if (made.level === 3) Object.freeze(target);
+      return target;
+    });
   const array = fc.array(fc.tuple(fc.boolean(), value), { maxLength: 40, size: "small" }).map((items) => {
     const made: unknown[] = [];
     for (const [present, item] of items) {
@@ -77,7 +100,15 @@ const anyValue = fc.letrec<{ value: unknown }>((tie) => {
     if (Object.isExtensible(item)) Reflect.set(item, "itself", [item]);
     return item;
   });
-  const error = fc.record({ message: fc.string(), cause: value, extra: entries }).map(({ message, cause, extra }) => withProperties(new RangeError(message, { cause }), extra.filter(([name]) => name !== "stack"), 0));
+  const error = fc
+    .record({ message: fc.string(), cause: value, extra: entries })
+    .map(({ message, cause, extra }) =>
+      withProperties(
+        new RangeError(message, { cause }),
+        extra.filter(([name]) => name !== "stack"),
+        0,
+      ),
+    );
   return {
     value: fc.oneof(
       { depthSize: "small", withCrossShrink: true },
@@ -130,7 +161,8 @@ describe("any value", () => {
         writer.position = 3;
         for (const value of values) writeValue(writer, value, rejectingEncodeHost);
         reader.reset(writer.buffer, 3, writer.position, writer.parts);
-        for (const value of values) expect(difference(value, readValue(reader, rejectingDecodeHost))).toBeUndefined();
+        for (const value of values)
+          expect(difference(value, readValue(reader, rejectingDecodeHost))).toBeUndefined();
         expect(reader.position).toBe(writer.position);
       }),
       { numRuns: 200 },
@@ -170,7 +202,10 @@ describe("malformed input", () => {
 
   it("of random tags throws or is a value", () => {
     // Mostly tags and small counts, so that the bytes get further than the first few.
-    const byte = fc.oneof(fc.integer({ min: 0, max: 48 }), fc.constantFrom(0x80, 0x40, 0x41, 0xff, 0x7f, 1, 2, 3));
+    const byte = fc.oneof(
+      fc.integer({ min: 0, max: 48 }),
+      fc.constantFrom(0x80, 0x40, 0x41, 0xff, 0x7f, 1, 2, 3),
+    );
     fc.assert(
       fc.property(fc.array(byte, { maxLength: 120 }), (bytes) => tries(Uint8Array.from(bytes))),
       { numRuns: 6000 },
@@ -179,11 +214,15 @@ describe("malformed input", () => {
 
   it("of a value with bytes changed throws or is a value", () => {
     fc.assert(
-      fc.property(anyValue, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 3 }), (value, changes) => {
-        const { bytes, parts } = encode(value, rejectingEncodeHost);
-        for (const [at, byte] of changes) bytes[at % bytes.length] = byte;
-        tries(bytes, parts);
-      }),
+      fc.property(
+        anyValue,
+        fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 3 }),
+        (value, changes) => {
+          const { bytes, parts } = encode(value, rejectingEncodeHost);
+          for (const [at, byte] of changes) bytes[at % bytes.length] = byte;
+          tries(bytes, parts);
+        },
+      ),
       { numRuns: 1500 },
     );
   });
@@ -193,7 +232,9 @@ describe("malformed input", () => {
       fc.property(anyValue, (value) => {
         const { bytes, parts } = encode(value, rejectingEncodeHost);
         for (let end = 0; end < bytes.length; end += end < 64 ? 1 : 61) {
-          expect(outcome(() => decode({ bytes: bytes.subarray(0, end), parts }, rejectingDecodeHost))).toMatch(/^malformed value/);
+          expect(
+            outcome(() => decode({ bytes: bytes.subarray(0, end), parts }, rejectingDecodeHost)),
+          ).toMatch(/^malformed value/);
         }
       }),
       { numRuns: 100 },
