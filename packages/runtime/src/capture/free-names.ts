@@ -23,6 +23,8 @@ export interface LexicalAnalysis {
   readonly mayImport: readonly Binding[];
 }
 
+const templateLabels: ReadonlySet<string> = new Set(["template", "invalidTemplate", "`", "${"]);
+
 const lenient: Partial<Options> = {
   ecmaVersion: "latest",
   allowHashBang: true,
@@ -41,7 +43,7 @@ const lenient: Partial<Options> = {
 export function analyze(text: string, mode: "module" | "script", withTokens = false): LexicalAnalysis {
   const tokens: Token[] = [];
   const onToken = (token: AcornToken): void => {
-    tokens.push({ start: token.start, end: token.end, isTemplate: token.type.label === "template" || token.type.label === "`" });
+    tokens.push({ start: token.start, end: token.end, isTemplate: templateLabels.has(token.type.label) });
   };
   const program = parse(text, { ...lenient, sourceType: mode, ...(withTokens ? { onToken } : {}) } as Options);
   const walker = new Walker(text, mode === "module" || hasUseStrict(program.body));
