@@ -22,7 +22,7 @@ export class UnixLink implements Link {
     this.#socket = socket;
     this.#events = events;
     this.#parser = new FrameParser((kind, chunk, start, end, dataLane) =>
-      this.#receive(kind, chunk as Buffer, start, end, dataLane),
+      this.#receive(kind, asBuffer(chunk), start, end, dataLane),
     );
     socket.on("data", (chunk: Buffer) => {
       try {
@@ -145,4 +145,9 @@ export class UnixLink implements Link {
     }
     if (released && this.#waiting.length === 0) this.#events.drained?.();
   }
+}
+
+/** Frames put together from several chunks come as plain bytes. */
+function asBuffer(chunk: Uint8Array): Buffer {
+  return Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
 }
