@@ -38,6 +38,10 @@ export const limits = {
   ownerMemory: bytes(512 * MiB, "Small values move to the object store, oldest first."),
   pendingTasks: count(4_000_000, ".remote() throws TooManyPending."),
   queueItems: count(1_000_000, "A Queue without maxSize is full: put waits, putNowait throws QueueFull."),
+  queueWaits: count(
+    256,
+    "Further waits of one process on one Queue stay in that process until earlier ones end.",
+  ),
   resultFlush: ms(1, "The worker writes its results at once."),
   resultFlushBytes: bytes(64 * KiB, "The worker writes its results at once."),
   segment: bytes(64 * MiB, "A larger object gets a segment of its own."),

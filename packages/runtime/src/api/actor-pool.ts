@@ -1,12 +1,6 @@
 /** A pool of actors that share out calls: each actor has one at a time, the rest wait for the next that is free. */
-import {
-  compileGetOptions,
-  hasCode,
-  formatDuration,
-  IonoError,
-  type CompiledMapOptions,
-  type GetOptions,
-} from "@iono/core";
+import { hasCode, formatDuration, IonoError, type CompiledMapOptions, type GetOptions } from "@iono/core";
+import { Deadline } from "./deadline.ts";
 import { MapRun, type MapTarget, type Source, type StartedCall } from "./map-run.ts";
 import type { ObjectRef } from "./types.ts";
 
@@ -82,7 +76,7 @@ export abstract class ActorPoolBase<A extends object, R = unknown> {
    * @throws the error of the call; IonoError GetTimeout, after which the pool is as before; InvalidCall without a call.
    */
   async getNext(options?: GetOptions<AbortSignal>): Promise<R> {
-    const clock = new Deadline(options);
+    const clock = new Deadline(options, late);
     if (!this.hasNext()) throw nothingLeft();
     const job = find(this.#jobs, (each) => !each.claimed)!;
     this.#claim(job, true);
@@ -96,7 +90,7 @@ export abstract class ActorPoolBase<A extends object, R = unknown> {
 
   /** The next result of any call, as they come. @throws as `getNext`. */
   async getNextUnordered(options?: GetOptions<AbortSignal>): Promise<R> {
-    const clock = new Deadline(options);
+    const clock = new Deadline(options, late);
     if (!this.hasNext()) throw nothingLeft();
     this.#unordered += 1;
     try {
@@ -277,51 +271,13 @@ export abstract class ActorPoolBase<A extends object, R = unknown> {
   }
 }
 
-/** The time that a call of the pool may still take. */
-class Deadline {
-  readonly #timeoutMs: number;
-  readonly #signal: AbortSignal | undefined;
-  readonly #startedAt = performance.now();
-
-  constructor(options: GetOptions<AbortSignal> | undefined) {
-    const { timeoutMs, signal } = compileGetOptions(options);
-    this.#timeoutMs = timeoutMs;
-    this.#signal = signal;
-    signal?.throwIfAborted();
-  }
-
-  get #leftMs(): number {
-    return Math.max(0, this.#timeoutMs - (performance.now() - this.#startedAt));
-  }
-
-  #late(): IonoError {
-    return new IonoError("GetTimeout", `no result of the pool after ${formatDuration(this.#timeoutMs)}`);
-  }
-
-  /** @throws IonoError GetTimeout, or the signal's reason, when the promise does not settle in time. */
-  async within(promise: Promise<void>): Promise<void> {
-    const signal = this.#signal;
-    const leftMs = this.#leftMs;
-    if (leftMs === Infinity && signal === undefined) return promise;
-    let timer: NodeJS.Timeout | undefined;
-    let abort: (() => void) | undefined;
-    const end = new Promise<never>((_resolve, reject) => {
-      if (leftMs !== Infinity) timer = setTimeout(() => reject(this.#late()), leftMs);
-      abort = () => reject(signal?.reason);
-      signal?.addEventListener("abort", abort);
-    });
-    try {
-      await Promise.race([promise, end]);
-    } finally {
-      clearTimeout(timer);
-      if (abort !== undefined) signal?.removeEventListener("abort", abort);
-    }
-  }
-}
-
 function find<T>(all: Iterable<T>, wanted: (each: T) => boolean): T | undefined {
   for (const each of all) if (wanted(each)) return each;
   return undefined;
+}
+
+function late(timeoutMs: number): IonoError {
+  return new IonoError("GetTimeout", `no result of the pool after ${formatDuration(timeoutMs)}`);
 }
 
 function nothingLeft(): IonoError {

@@ -1,4 +1,4 @@
-import { IonoError } from "@iono/core";
+import { IonoError, limits } from "@iono/core";
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from "vitest";
 import { QueueActor } from "./queue-actor.ts";
@@ -327,6 +327,27 @@ describe("Queue", () => {
     await settle();
     expect(handed.outcome).toBe("item");
     expect(await queue.size()).toBe(0);
+  });
+
+  it("holds waits back beyond the limit, in order, within their time", async () => {
+    const queue = new TestQueue<number>();
+    const { value: places } = limits.queueWaits;
+    const gets = Array.from({ length: places + 2 }, () => follow(queue.get()));
+    const late = follow(queue.get({ timeout: 100 }));
+    const stop = new AbortController();
+    const aborted = follow(queue.get({ signal: stop.signal }));
+    await vi.advanceTimersByTimeAsync(100);
+    stop.abort(new Error("enough"));
+    await settle();
+    expect(late.outcome).toEqual(code("QueueEmpty"));
+    expect(aborted.outcome).toEqual(new Error("enough"));
+    await expect(queue.getNowait()).rejects.toEqual(code("QueueEmpty"));
+    // Puts have places of their own, and each get that ends lets the next one wait.
+    for (let at = 0; at < places + 2; at += 1) await queue.put(at);
+    await settle();
+    expect(gets.map((each) => each.outcome)).toEqual([...gets.keys()]);
+    await queue.put(-1);
+    expect(await queue.get()).toBe(-1);
   });
 
   it("is shut down once for all, whoever holds it", async () => {

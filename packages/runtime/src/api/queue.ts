@@ -2,12 +2,15 @@
 import {
   badOption,
   closestName,
-  compileGetOptions,
+  formatDuration,
   hasCode,
   IonoError,
+  limits,
   type ActorOptions,
   type Duration,
 } from "@iono/core";
+import { Deadline } from "./deadline.ts";
+import { Gate } from "./gate.ts";
 import type { QueueActor } from "./queue-actor.ts";
 import type { ActorHandle, ObjectRef } from "./types.ts";
 
@@ -73,7 +76,7 @@ export abstract class QueueClient<T> {
   async putBatch(items: readonly T[], options?: QueueWaitOptions): Promise<void> {
     if (!Array.isArray(items)) throw badOption("putBatch: items", items, "an array");
     // Inside an array a ref stays a ref.
-    await waitFor(this.runtime(), this.actor, options, (timeoutMs, key) =>
+    await waitFor(this.runtime(), this.actor, "put", options, (timeoutMs, key) =>
       this.actor.putBatch.remote(items, timeoutMs, key),
     );
   }
@@ -82,7 +85,7 @@ export abstract class QueueClient<T> {
   async getBatch(count: number, options?: QueueWaitOptions): Promise<T[]> {
     if (!Number.isSafeInteger(count) || count < 0)
       throw badOption("getBatch: count", count, "a whole number ≥ 0");
-    const items = await waitFor(this.runtime(), this.actor, options, (timeoutMs, key) =>
+    const items = await waitFor(this.runtime(), this.actor, "get", options, (timeoutMs, key) =>
       this.actor.getBatch.remote(count, timeoutMs, key),
     );
     return items as T[];
@@ -113,28 +116,63 @@ export abstract class QueueClient<T> {
   }
 }
 
+/** Places for waiting calls of this process, by queue: a call that waits in the actor holds a slot of the link to it. */
+const gates = new WeakMap<QueueHandle, Record<Line, Gate>>();
+type Line = "put" | "get";
+
 /** The outcome of a call that may wait in the actor; `signal` takes it out of its line. */
 async function waitFor<R>(
   runtime: QueueRuntime,
   actor: QueueHandle,
+  line: Line,
   options: QueueWaitOptions | undefined,
   submit: (timeoutMs: number, key: string) => ObjectRef<R>,
 ): Promise<R> {
-  const { timeoutMs, signal } = compileGetOptions<AbortSignal>(options);
-  if (signal === undefined) return answer(runtime, submit(timeoutMs, ""));
-  signal.throwIfAborted();
-  const key = crypto.randomUUID();
+  const deadline = new Deadline(options, (timeoutMs) => outOfTime(line, timeoutMs));
+  // What does not wait needs no place to wait.
+  if (deadline.timeoutMs === 0) return answer(runtime, submit(0, ""));
+  const gate = gateOf(actor, line);
+  if (!gate.tryEnter()) await gate.enter(deadline);
+  try {
+    const { signal } = deadline;
+    if (signal === undefined) return await answer(runtime, submit(deadline.leftMs, ""));
+    const key = crypto.randomUUID();
+    return await withdrawOnAbort(actor, key, signal, answer(runtime, submit(deadline.leftMs, key)));
+  } finally {
+    gate.leave();
+  }
+}
+
+async function withdrawOnAbort<R>(
+  actor: QueueHandle,
+  key: string,
+  signal: AbortSignal,
+  outcome: Promise<R>,
+): Promise<R> {
   const withdraw = () => void actor.withdraw.remote(key);
-  const ref = submit(timeoutMs, key);
   signal.addEventListener("abort", withdraw, { once: true });
   try {
-    return await answer(runtime, ref);
+    return await outcome;
   } catch (error) {
     if (signal.aborted && hasCode(error, "TaskCancelled")) throw signal.reason;
     throw error;
   } finally {
     signal.removeEventListener("abort", withdraw);
   }
+}
+
+function gateOf(actor: QueueHandle, line: Line): Gate {
+  let both = gates.get(actor);
+  if (both === undefined) {
+    both = { put: new Gate(limits.queueWaits.value), get: new Gate(limits.queueWaits.value) };
+    gates.set(actor, both);
+  }
+  return both[line];
+}
+
+function outOfTime(line: Line, timeoutMs: number): IonoError {
+  const waits = `${limits.queueWaits.value} calls of this process wait before it; its ${formatDuration(timeoutMs)} are over`;
+  return new IonoError(line === "put" ? "QueueFull" : "QueueEmpty", waits);
 }
 
 async function answer<R>(runtime: QueueRuntime, ref: ObjectRef<R>): Promise<R> {
