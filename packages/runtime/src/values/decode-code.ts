@@ -1,4 +1,4 @@
-import { unfinished, type Decoder } from "./decode.ts";
+import type { Decoder } from "./decode.ts";
 import { UNIT_NAMED, UNIT_SLOPPY, unitKinds } from "./encode-code.ts";
 import type { ValueReader } from "./reader.ts";
 import { adoptType, type RegisteredType } from "./registry.ts";
@@ -12,6 +12,7 @@ import {
   TAG_IMPORT_BINDING,
   TAG_REGISTERED_AGAIN,
 } from "./tags.ts";
+import { unfinished } from "./unfinished.ts";
 
 /** Functions and registered types of the value being decoded. */
 export class CodeReader {

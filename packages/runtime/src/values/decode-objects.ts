@@ -1,6 +1,6 @@
 import { readArrayBuffer, readView } from "./decode-buffers.ts";
 import { readCode, readForced, readImport, readPrototypeOf, readRegistered } from "./decode-code.ts";
-import { unfinished, type Decoder } from "./decode.ts";
+import type { Decoder } from "./decode.ts";
 import {
   TAG_ARRAY,
   TAG_ARRAY_BUFFER,
@@ -32,6 +32,7 @@ import {
   TAG_VIEW,
   TAG_WITH_PROPERTIES,
 } from "./tags.ts";
+import { unfinished } from "./unfinished.ts";
 
 /** Reads what is neither a primitive nor an ordinary object or array. @param later true when the contents come at the end. */
 export function readExoticObject(decoder: Decoder, tag: number, later: boolean): unknown {
@@ -165,7 +166,7 @@ function readObjectOfPrototype(decoder: Decoder, later: boolean): object {
 function setPrototype(decoder: Decoder, object: object, prototype: unknown): void {
   if (typeof prototype !== "object" && typeof prototype !== "function")
     decoder.reader.malformed("a prototype that is no object");
-  if (!Reflect.setPrototypeOf(object, prototype as object | null))
+  if (!Reflect.setPrototypeOf(object, prototype))
     decoder.reader.malformed("a prototype that leads to itself");
 }
 

@@ -2,6 +2,7 @@ import { readPreamble, type DecodedBuffers } from "./decode-buffers.ts";
 import type { CodeReader } from "./decode-code.ts";
 import { readExoticObject } from "./decode-objects.ts";
 import { collectIntrinsics, type Intrinsics } from "./intrinsics.ts";
+import { readBigint, readSymbol } from "./decode-primitives.ts";
 import { CACHED_KEY_MAX, KeyCache } from "./key-cache.ts";
 import { ValueReader } from "./reader.ts";
 import type { DecodeHost, Encoded } from "./seam.ts";
@@ -44,11 +45,8 @@ import {
   TAG_LATIN1,
   TAG_WITH_PROPERTIES,
   WRITABLE,
-  wellKnownSymbols,
 } from "./tags.ts";
-
-/** Stands in the table of objects for one that is still being made. */
-export const unfinished = Symbol("unfinished");
+import { unfinished } from "./unfinished.ts";
 
 /** Objects that other values or the program itself hold as well. */
 const sharedTags: ReadonlySet<number> = new Set([
@@ -193,10 +191,10 @@ export class Decoder {
         return value;
       }
       case TAG_BIGINT:
-        return this.readBigint();
+        return readBigint(reader);
       case TAG_SYMBOL_FOR:
       case TAG_SYMBOL_WELL_KNOWN:
-        return this.readSymbol(tag);
+        return readSymbol(this.reader, tag);
       case TAG_ARRAY_SPARSE: {
         const array: unknown[] = [];
         this.objects.push(array);
@@ -354,25 +352,8 @@ export class Decoder {
   private readAnyKey(tag: number): string | symbol {
     const length = tag - SHORT_STRING;
     if (length >= 0 && tag < SMALL_INT) return this.reader.shortString(length);
-    if (tag === TAG_SYMBOL_FOR || tag === TAG_SYMBOL_WELL_KNOWN) return this.readSymbol(tag);
+    if (tag === TAG_SYMBOL_FOR || tag === TAG_SYMBOL_WELL_KNOWN) return readSymbol(this.reader, tag);
     return this.reader.longString(tag);
-  }
-
-  private readBigint(): bigint {
-    const reader = this.reader;
-    const negative = reader.byte();
-    const digits = reader.raw(reader.count()).toString("hex");
-    if (digits.length === 0 || negative > 1) reader.malformed("a bigint");
-    const magnitude = BigInt(`0x${digits}`);
-    return negative === 1 ? -magnitude : magnitude;
-  }
-
-  private readSymbol(tag: number): symbol {
-    if (tag === TAG_SYMBOL_FOR) return Symbol.for(this.reader.string());
-    const position = this.reader.byte();
-    const symbol = wellKnownSymbols[position];
-    if (symbol === undefined) this.reader.malformed(`well-known symbol ${position}`);
-    return symbol;
   }
 
   private readIntegrity(): object {

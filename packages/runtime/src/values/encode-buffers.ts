@@ -14,8 +14,7 @@ export function writeView(encoder: Encoder, view: ArrayBufferView & object, inde
   const writer = encoder.writer;
   if (keys.length > 0) writer.byte(TAG_WITH_PROPERTIES);
   const kind = viewKind(view);
-  if (kind < 0)
-    encoder.refuse(`a ${String(Object.prototype.toString.call(view).slice(8, -1))} cannot travel`);
+  if (kind < 0) encoder.refuse(`a ${Object.prototype.toString.call(view).slice(8, -1)} cannot travel`);
   encoder.buffers ??= new BufferTable();
   const elementBytes = types.isDataView(view) ? 1 : (view as Uint8Array).BYTES_PER_ELEMENT;
   const number = encoder.buffers.addView(buffer, view.byteOffset, view.byteLength, elementBytes);

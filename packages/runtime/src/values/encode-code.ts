@@ -1,5 +1,5 @@
 import { types } from "node:util";
-import { writeIntrinsic, writeProxy, writeReference } from "./encode-objects.ts";
+import { writeIntrinsic, writeProxy, writeReference } from "./encode-named.ts";
 import type { Encoder } from "./encode.ts";
 import { isNativeFunction } from "./intrinsics.ts";
 import { MapPlace, Place } from "./path.ts";

@@ -11,6 +11,7 @@ import {
   writeUrlSearchParams,
   writeBoxed,
 } from "./encode-builtins.ts";
+import { writeIntrinsic, writeReference } from "./encode-named.ts";
 import type { Encoder } from "./encode.ts";
 import { extraKeys, hasOnlyElements } from "./extra-keys.ts";
 import { prototypeOwner } from "./instances.ts";
@@ -21,37 +22,11 @@ import { typeOfPrototype } from "./registry.ts";
 import { travelsByReference } from "./seam.ts";
 import {
   DEFER_DEPTH,
-  TAG_INTRINSIC,
   TAG_OBJECT,
   TAG_OBJECT_OF_PROTOTYPE,
   TAG_OF_PROTOTYPE,
-  TAG_REFERENCE,
   TAG_WITH_PROPERTIES,
 } from "./tags.ts";
-
-/** Writes a Proxy: it cannot be looked into, so only one that stands for a reference travels. */
-export function writeProxy(encoder: Encoder, value: object): void {
-  let byReference = false;
-  try {
-    byReference = travelsByReference in value;
-  } catch {
-    // A revoked proxy, or a trap that throws: not a reference of ours.
-  }
-  if (!byReference)
-    encoder.refuse("a Proxy cannot travel: what its traps do would be lost; pass the object behind it");
-  writeReference(encoder, value);
-}
-
-export function writeReference(encoder: Encoder, value: object): void {
-  encoder.writer.byte(TAG_REFERENCE);
-  encoder.writer.count(encoder.host.reference(value));
-}
-
-/** Writes something every realm has, by name. */
-export function writeIntrinsic(encoder: Encoder, name: string): void {
-  encoder.writer.byte(TAG_INTRINSIC);
-  encoder.writer.string(name);
-}
 
 /** Writes an object that is neither an ordinary plain object nor an ordinary array. */
 export function writeExoticObject(
@@ -156,7 +131,7 @@ const writers: Readonly<Record<BuiltinKind, Write>> = {
     withProperties(encoder, value, hasOnlyElements(value) ? [] : extraKeys(value), index, () =>
       encoder.elements(value, index),
     ),
-  ArrayBuffer: writeArrayBuffer as Write,
+  ArrayBuffer: writeArrayBuffer,
   Boxed: (encoder, value: object, index) => {
     // A boxed string's characters and length are what it is, not properties it was given.
     const keys = Reflect.ownKeys(value);
@@ -165,10 +140,10 @@ const writers: Readonly<Record<BuiltinKind, Write>> = {
       writeBoxed(encoder, value),
     );
   },
-  DOMException: writeDomException as Write,
-  Date: withOwnKeys(writeDate as Write),
-  Error: writeError as Write,
-  Map: withOwnKeys(writeMap as Write),
+  DOMException: writeDomException,
+  Date: withOwnKeys(writeDate),
+  Error: writeError,
+  Map: withOwnKeys(writeMap),
   RegExp: (encoder, value: RegExp, index) =>
     withProperties(
       encoder,
@@ -177,8 +152,8 @@ const writers: Readonly<Record<BuiltinKind, Write>> = {
       index,
       () => writeRegExp(encoder, value, index),
     ),
-  Set: withOwnKeys(writeSet as Write),
-  URL: withOwnKeys(writeUrl as Write),
-  URLSearchParams: withOwnKeys(writeUrlSearchParams as Write),
-  View: writeView as Write,
+  Set: withOwnKeys(writeSet),
+  URL: withOwnKeys(writeUrl),
+  URLSearchParams: withOwnKeys(writeUrlSearchParams),
+  View: writeView,
 };

@@ -4,7 +4,8 @@ import { Deferral } from "./deferral.ts";
 import { insertPreamble } from "./encode-buffers.ts";
 import type { BufferTable } from "./buffer-table.ts";
 import { writeFunction, type CodeTable } from "./encode-code.ts";
-import { writeExoticObject, writeProxy } from "./encode-objects.ts";
+import { writeProxy } from "./encode-named.ts";
+import { writeExoticObject } from "./encode-objects.ts";
 import { writeBigint, writeSymbol } from "./encode-primitives.ts";
 import { extraKeys, hasOnlyElements } from "./extra-keys.ts";
 import { instanceRefusal } from "./instances.ts";
@@ -23,7 +24,6 @@ import {
   TAG_ARRAY,
   TAG_ARRAY_SPARSE,
   TAG_ATTRIBUTES,
-  TAG_DEFERRED,
   TAG_FALSE,
   TAG_HOLE,
   TAG_INTEGRITY,

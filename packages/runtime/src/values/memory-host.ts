@@ -107,6 +107,7 @@ export class MemoryHost implements EncodeHost, DecodeHost {
     });
     const expression = unit.kind === "method" ? `Object.values({ ${unit.source} })[0]` : `(${unit.source})`;
     // Sloppy code, for `with` to stand in for the scope that was captured.
+    // oxlint-disable-next-line typescript/no-implied-eval -- compiling source text is what this host is for
     const open = new Function(
       "scope",
       `with (scope) { return function () { "use strict"; return ${expression}; } }`,

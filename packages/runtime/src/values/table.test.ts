@@ -1,3 +1,4 @@
+/* oxlint-disable no-sparse-arrays, typescript/no-extraneous-class -- holes and empty classes are samples */
 import { spawn } from "node:child_process";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { createHash, createSecretKey } from "node:crypto";

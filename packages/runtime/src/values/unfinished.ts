@@ -1,0 +1,2 @@
+/** Stands in the table of objects for one that is still being made. */
+export const unfinished = Symbol("unfinished");
