@@ -14,6 +14,8 @@ import type { Task } from "./task.ts";
 
 const batchBytes = limits.batchBytes.value;
 const batchEntries = limits.batchEntries.value;
+/** Buffers below this size come from Node's pool. */
+const pooledBytes = 2048;
 const windowUs = limits.workerWindow.value * 1000;
 
 export class Sender {
@@ -117,8 +119,17 @@ export class Sender {
   flush(): void {
     if (this.#entries === 0) return;
     writeFrameHeader(this.#view, 0, frameKinds.tasks, this.#at - frameHeaderBytes);
-    this.link.sendFrame(this.#frame.subarray(0, this.#at));
-    this.#start(batchBytes);
+    if (this.#at > pooledBytes) {
+      this.link.sendFrame(this.#frame.subarray(0, this.#at));
+      this.#start(batchBytes);
+      return;
+    }
+    // A small batch goes out as a copy from Node's pool: a fresh large buffer each would feed the garbage collector.
+    const copied = Buffer.allocUnsafe(this.#at);
+    this.#frame.copy(copied, 0, 0, this.#at);
+    this.link.sendFrame(copied);
+    this.#at = frameHeaderBytes;
+    this.#entries = 0;
   }
 
   /** The task was answered, or is given up: its slot is free again. */
