@@ -22,7 +22,7 @@ export function fromSource(): Installation {
 export async function fromTarballs(folder: string): Promise<Installation> {
   const tarballs = join(folder, "tarballs");
   mkdirSync(tarballs, { recursive: true });
-  await run({ argv: [process.execPath, "scripts/build.ts"], cwd: workspace });
+  await run({ argv: [process.execPath, "scripts/build.ts", "--if-needed"], cwd: workspace });
   const dependencies: Record<string, string> = {};
   for (const { name, version, path } of publicPackages()) {
     await run({ argv: ["npx", "-y", PNPM, "pack", "--pack-destination", tarballs], cwd: path });

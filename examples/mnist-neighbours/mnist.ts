@@ -24,7 +24,7 @@ export interface TestSet {
 export function readTrainingSet(): TrainingSet {
   const bytes = read("train-images-idx3-ubyte", [28, 28]);
   const digits = read("train-labels-idx1-ubyte", []);
-  const pixels = Float32Array.from(bytes);
+  const pixels = new Float32Array(bytes);
   return { pixels, squaredNorms: squaredNormsOf(pixels), digits };
 }
 
