@@ -1,5 +1,5 @@
 import type { ClassDeclaration, ClassExpression } from "acorn";
-import { analyze } from "./free-names.ts";
+import { analyze } from "./analyze.ts";
 import type { FunctionRecord } from "./lexical.ts";
 import { processCode } from "./process-code.ts";
 import type { LocatedFunction } from "./source.ts";
@@ -10,7 +10,11 @@ import type { LocatedFunction } from "./source.ts";
  */
 export function hasPrivateFields(cls: Function): boolean {
   const { withPrivateFields } = processCode();
-  for (let at: unknown = cls; typeof at === "function" && at !== Function.prototype; at = Object.getPrototypeOf(at)) {
+  for (
+    let at: unknown = cls;
+    typeof at === "function" && at !== Function.prototype;
+    at = Object.getPrototypeOf(at)
+  ) {
     let own = withPrivateFields.get(at);
     if (own === undefined) {
       own = declaresPrivate(Function.prototype.toString.call(at));
@@ -25,7 +29,9 @@ function declaresPrivate(source: string): boolean {
   if (!source.startsWith("class") || !source.includes("#")) return false;
   const node = analyze(`(${source})`, "script").functions.get(1)?.node;
   if (node === undefined || !isClass(node)) return false;
-  return node.body.body.some((member) => member.type !== "StaticBlock" && !member.static && member.key.type === "PrivateIdentifier");
+  return node.body.body.some(
+    (member) => member.type !== "StaticBlock" && !member.static && member.key.type === "PrivateIdentifier",
+  );
 }
 
 function isClass(node: FunctionRecord["node"]): node is ClassDeclaration | ClassExpression {
@@ -53,16 +59,28 @@ export function changedMember(fn: Function, located: LocatedFunction): string | 
   if (typeof prototype !== "object" || prototype === null) return undefined;
   const { record } = located;
   if (!isClass(record.node)) return undefined;
-  const members = record.node.body.body.filter((member) => member.type === "MethodDefinition" && !member.static);
+  const members = record.node.body.body.filter(
+    (member) => member.type === "MethodDefinition" && !member.static,
+  );
   let computed = 0;
   const declared = new Map<string, Set<string>>([["constructor", new Set()]]);
   for (const member of members) {
-    if (member.type !== "MethodDefinition" || member.key.type === "PrivateIdentifier" || member.kind === "constructor") continue;
+    if (
+      member.type !== "MethodDefinition" ||
+      member.key.type === "PrivateIdentifier" ||
+      member.kind === "constructor"
+    )
+      continue;
     if (member.computed) {
       computed++;
       continue;
     }
-    const key = member.key.type === "Identifier" ? member.key.name : member.key.type === "Literal" ? String(member.key.value) : "";
+    const key =
+      member.key.type === "Identifier"
+        ? member.key.name
+        : member.key.type === "Literal"
+          ? String(member.key.value)
+          : "";
     const texts = declared.get(key) ?? new Set();
     declared.set(key, texts.add(located.text.slice(member.start, member.end)));
   }
@@ -75,7 +93,8 @@ export function changedMember(fn: Function, located: LocatedFunction): string | 
     if (key === "constructor") continue;
     const { value, get, set } = Object.getOwnPropertyDescriptor(prototype, key) ?? {};
     for (const part of [value, get, set] as unknown[])
-      if (typeof part === "function" && !texts.has(Function.prototype.toString.call(part))) return String(key);
+      if (typeof part === "function" && !texts.has(Function.prototype.toString.call(part)))
+        return String(key);
   }
   return undefined;
 }

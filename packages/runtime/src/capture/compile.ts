@@ -24,7 +24,11 @@ export function compileUnit(unit: CodeUnit): InstanceFactory {
   const mode = unit.sloppy ? "" : `"use strict";`;
   const label = unit.name === undefined ? undefined : JSON.stringify(unit.name);
   const [open, close] =
-    unit.kind === "method" ? ["({", "})"] : label === undefined ? ["(", ")"] : [`({[${label}]:`, `})[${label}]`];
+    unit.kind === "method"
+      ? ["({", "})"]
+      : label === undefined
+        ? ["(", ")"]
+        : [`({[${label}]:`, `})[${label}]`];
   const prefix = `(function(){${mode}${variables}return{set:${set},get:${get},make:function(){return ${open}`;
   const script = new vm.Script(`${prefix}${unit.source}${close}}}})`, {
     filename: unit.url,
@@ -42,7 +46,11 @@ export class OpenInstance implements PendingFunction {
   #value: Function | undefined;
 
   /** @param made told once, with the function and a way to read what its captured names hold now. */
-  constructor(unit: CodeUnit, factory: InstanceFactory, made: (fn: Function, currentBindings: () => unknown[]) => void) {
+  constructor(
+    unit: CodeUnit,
+    factory: InstanceFactory,
+    made: (fn: Function, currentBindings: () => unknown[]) => void,
+  ) {
     this.#unit = unit;
     this.#instance = factory();
     this.#made = made;

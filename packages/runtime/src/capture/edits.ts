@@ -1,4 +1,4 @@
-import type { Token } from "./free-names.ts";
+import type { Token } from "./analyze.ts";
 import { reline } from "./reline.ts";
 import type { LocatedFunction } from "./source.ts";
 import { placeIn } from "./source.ts";
@@ -75,7 +75,9 @@ export class SourceEdits {
 
   #unusedName(wish: string, maxLength: number): string {
     const { text } = this.#located;
-    const known = this.#edits.find((edit) => edit.name.length <= maxLength && edit.name.startsWith(wish.slice(0, maxLength - 1)));
+    const known = this.#edits.find(
+      (edit) => edit.name.length <= maxLength && edit.name.startsWith(wish.slice(0, maxLength - 1)),
+    );
     if (known !== undefined && wish !== "superclass") return known.name;
     for (let serial = 0; ; serial++) {
       const suffix = serial === 0 ? "" : serial.toString(36);

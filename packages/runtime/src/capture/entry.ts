@@ -10,7 +10,8 @@ export function programEntryUrl(): string | undefined {
   const started = process.argv[1];
   if (started === undefined) return undefined;
   try {
-    return pathToFileURL(realpathSync(createRequire(pathToFileURL(`${process.cwd()}/`)).resolve(started))).href;
+    return pathToFileURL(realpathSync(createRequire(pathToFileURL(`${process.cwd()}/`)).resolve(started)))
+      .href;
   } catch {
     return undefined; // `-e` with arguments, or a file that is gone
   }

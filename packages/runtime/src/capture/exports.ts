@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import type { ImportedBinding } from "../values/seam.ts";
-import { requiredUrl } from "./modules.ts";
+import { requiredUrl } from "./module-urls.ts";
 import { quietly } from "./quietly.ts";
 import type { LocatedFunction } from "./source.ts";
 
@@ -19,7 +19,12 @@ export class ExportTable {
     if (!this.#names.has(namespace)) this.#names.set(namespace, { kind: "import", url, name: "*" });
     for (const name of Object.keys(namespace)) {
       const value = readExport(namespace, name);
-      if ((typeof value !== "function" && typeof value !== "object") || value === null || this.#names.has(value)) continue;
+      if (
+        (typeof value !== "function" && typeof value !== "object") ||
+        value === null ||
+        this.#names.has(value)
+      )
+        continue;
       this.#names.set(value, { kind: "import", url, name });
     }
   }
@@ -57,12 +62,16 @@ function readExport(namespace: Record<string, unknown>, name: string): unknown {
   }
 }
 
-function loadedNamespace(url: string, isModule: boolean): { url: string; namespace: Record<string, unknown> } | undefined {
+function loadedNamespace(
+  url: string,
+  isModule: boolean,
+): { url: string; namespace: Record<string, unknown> } | undefined {
   const path = fileURLToPath(url);
   const require = createRequire(url);
   if (!isModule) {
     const exports: unknown = require.cache[path]?.exports;
-    if (typeof exports === "function") return { url: requiredUrl(url), namespace: { "module.exports": exports } };
+    if (typeof exports === "function")
+      return { url: requiredUrl(url), namespace: { "module.exports": exports } };
     if (typeof exports !== "object" || exports === null) return undefined;
     return { url: requiredUrl(url), namespace: exports as Record<string, unknown> };
   }

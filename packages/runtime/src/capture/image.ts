@@ -35,7 +35,11 @@ const maxWarned = 10_000;
  * @param path where it stands, outermost first, for messages.
  * @throws CannotTravelError when it cannot leave this process.
  */
-export function imageOf(fn: Function, path: readonly string[], context: CaptureContext | QuietContext): FunctionImage | ImportedBinding {
+export function imageOf(
+  fn: Function,
+  path: readonly string[],
+  context: CaptureContext | QuietContext,
+): FunctionImage | ImportedBinding {
   const code = processCode();
   const known = code.images.get(fn) ?? code.exported.find(fn);
   if (known !== undefined) return known;
@@ -43,7 +47,13 @@ export function imageOf(fn: Function, path: readonly string[], context: CaptureC
   if (decoded !== undefined) {
     const { unit, origin } = decoded;
     const bindings = decoded.bindings().map((value) => importBehind(value, code) ?? value);
-    return { kind: "code", unit, bindings, ...propertiesOf(fn, noNames, path), origin: origin ?? code.origins.of(fn) };
+    return {
+      kind: "code",
+      unit,
+      bindings,
+      ...propertiesOf(fn, noNames, path),
+      origin: origin ?? code.origins.of(fn),
+    };
   }
   const place = code.scopeReader.read(fn);
   const plan = place === undefined ? undefined : code.plans.get(planKey(place));
@@ -56,7 +66,11 @@ export function imageOf(fn: Function, path: readonly string[], context: CaptureC
 }
 
 /** Node's own functions are the same in every process: they travel by name. */
-function nativeImport(fn: Function, place: FunctionScopes | undefined, code: ProcessCode): ImportedBinding | undefined {
+function nativeImport(
+  fn: Function,
+  place: FunctionScopes | undefined,
+  code: ProcessCode,
+): ImportedBinding | undefined {
   const url = place === undefined ? undefined : code.scripts.url(place.scriptId);
   if (types.isProxy(fn) || (url !== undefined && !url.startsWith("node:"))) return undefined;
   return code.natives.find(fn) ?? code.natives.findBuiltin(fn, url);
@@ -77,13 +91,23 @@ function imageByPlan(
   warnOnce(fn, plan, code, context);
   const bindings = new Array<unknown>(plan.slots.length);
   for (let index = 0; index < plan.slots.length; index++) {
-    const slot = plan.slots[index] as Slot;
+    const slot = plan.slots[index];
     const value = slotValue(slot, place, fn, path);
-    bindings[index] = slot.kind === "variable" && typeof value === "object" && value !== null ? (moduleBehind(value, code) ?? value) : value;
+    bindings[index] =
+      slot.kind === "variable" && typeof value === "object" && value !== null
+        ? (moduleBehind(value, code) ?? value)
+        : value;
   }
   const properties = propertiesOf(fn, plan.definedProperties, path);
-  const image: FunctionImage = { kind: "code", unit: unitFor(plan, ownName(fn)), bindings, ...properties, origin: code.origins.of(fn, plan.isVolatile) };
-  if (!plan.isVolatile && properties.properties === undefined && plan.definedProperties.size === 0) code.images.set(fn, image);
+  const image: FunctionImage = {
+    kind: "code",
+    unit: unitFor(plan, ownName(fn)),
+    bindings,
+    ...properties,
+    origin: code.origins.of(fn, plan.isVolatile),
+  };
+  if (!plan.isVolatile && properties.properties === undefined && plan.definedProperties.size === 0)
+    code.images.set(fn, image);
   return image;
 }
 
@@ -91,13 +115,25 @@ function planKey(place: FunctionScopes): string {
   return `${place.scriptId}:${place.line}:${place.column}`;
 }
 
-function planFor(fn: Function, place: FunctionScopes, code: ProcessCode, path: readonly string[], context: CaptureContext | QuietContext): CodePlan {
+function planFor(
+  fn: Function,
+  place: FunctionScopes,
+  code: ProcessCode,
+  path: readonly string[],
+  context: CaptureContext | QuietContext,
+): CodePlan {
   const name = describeFunction(fn);
   if (code.scripts.url(place.scriptId).startsWith("node:")) {
-    throw new CannotTravelError(path, `${name} is part of Node itself: send a function that calls it instead`);
+    throw new CannotTravelError(
+      path,
+      `${name} is part of Node itself: send a function that calls it instead`,
+    );
   }
   if (place.scopes.some(({ kind }) => kind.startsWith("With Block"))) {
-    throw new CannotTravelError(path, `${name} stands inside a \`with\` statement, so what it captures cannot be known`);
+    throw new CannotTravelError(
+      path,
+      `${name} stands inside a \`with\` statement, so what it captures cannot be known`,
+    );
   }
   const located = locate(fn, place, code, path);
   const refusal = refusalOf(located.record);
@@ -117,14 +153,24 @@ function planFor(fn: Function, place: FunctionScopes, code: ProcessCode, path: r
 }
 
 /** Whatever a script imports is known by identity from then on: it travels as that import wherever it is met. */
-function noteImports(located: LocatedFunction, scopes: readonly VariableScope[], code: ProcessCode, entryUrl: string | undefined): void {
+function noteImports(
+  located: LocatedFunction,
+  scopes: readonly VariableScope[],
+  code: ProcessCode,
+  entryUrl: string | undefined,
+): void {
   const { script } = located;
   if (script === undefined || code.importsNoted.has(script)) return;
   code.importsNoted.add(script);
   for (const binding of script.analysis.mayImport) {
     const variables = scopes.find((scope) => binding.name in scope.variables)?.variables;
     if (variables === undefined) continue;
-    const found = importOf({ name: binding.name, binding, assignedInside: false }, variables, located, entryUrl);
+    const found = importOf(
+      { name: binding.name, binding, assignedInside: false },
+      variables,
+      located,
+      entryUrl,
+    );
     if (found !== undefined) code.exported.note(readVariable(variables, binding.name), found);
   }
 }
@@ -138,7 +184,12 @@ function readVariable(variables: Readonly<Record<string, unknown>>, name: string
   }
 }
 
-function warnOnce(fn: Function, plan: CodePlan, code: ProcessCode, context: CaptureContext | QuietContext): void {
+function warnOnce(
+  fn: Function,
+  plan: CodePlan,
+  code: ProcessCode,
+  context: CaptureContext | QuietContext,
+): void {
   if (context.warn === undefined || plan.assigns.length === 0 || code.warned.has(plan.unit.id)) return;
   if (code.warned.size >= maxWarned) return;
   code.warned.add(plan.unit.id);
@@ -150,7 +201,9 @@ function warnOnce(fn: Function, plan: CodePlan, code: ProcessCode, context: Capt
 
 /** A module or platform object among captured values is imported again, not copied. Other exported data is copied as it stands. */
 function moduleBehind(value: object, code: ProcessCode): ImportedBinding | undefined {
-  const exported = code.exported.find(value) ?? (types.isModuleNamespaceObject(value) ? namespaceBehind(value, code) : undefined);
+  const exported =
+    code.exported.find(value) ??
+    (types.isModuleNamespaceObject(value) ? namespaceBehind(value, code) : undefined);
   return exported?.name === "*" || exported?.name === "module.exports" ? exported : code.natives.find(value);
 }
 
@@ -184,7 +237,8 @@ function slotValue(slot: Slot, place: FunctionScopes, fn: Function, path: readon
 }
 
 function nativeRefusal(fn: Function): string {
-  if (fn.name.startsWith("bound ")) return `${describeFunction(fn)} is bound: send an arrow function that calls it instead`;
+  if (fn.name.startsWith("bound "))
+    return `${describeFunction(fn)} is bound: send an arrow function that calls it instead`;
   return `${describeFunction(fn)} is native code or a Proxy: send a function that calls it instead`;
 }
 
@@ -194,7 +248,11 @@ const noNames: ReadonlySet<string> = new Set();
  * Own enumerable properties that the definition alone does not make. Static fields travel while they hold a primitive,
  * so that a count or a flag arrives as it stands; others are made anew by the class's text.
  */
-function propertiesOf(fn: Function, defined: ReadonlySet<string>, path: readonly string[]): { properties?: Record<string, unknown> } {
+function propertiesOf(
+  fn: Function,
+  defined: ReadonlySet<string>,
+  path: readonly string[],
+): { properties?: Record<string, unknown> } {
   const keys = Object.keys(fn);
   if (keys.length === 0) return {};
   const properties: Record<string, unknown> = {};
@@ -202,10 +260,14 @@ function propertiesOf(fn: Function, defined: ReadonlySet<string>, path: readonly
   for (const key of keys) {
     const descriptor = Object.getOwnPropertyDescriptor(fn, key);
     if (descriptor === undefined || !("value" in descriptor)) {
-      throw new CannotTravelError([...path, key], `${describeFunction(fn)} has a getter \`${key}\`, which cannot be sent`);
+      throw new CannotTravelError(
+        [...path, key],
+        `${describeFunction(fn)} has a getter \`${key}\`, which cannot be sent`,
+      );
     }
     const value: unknown = descriptor.value;
-    if (defined.has(key) && ((typeof value === "object" && value !== null) || typeof value === "function")) continue;
+    if (defined.has(key) && ((typeof value === "object" && value !== null) || typeof value === "function"))
+      continue;
     properties[key] = value;
     any = true;
   }

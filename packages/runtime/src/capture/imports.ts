@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { ImportedBinding } from "../values/seam.ts";
 import type { FreeName } from "./lexical.ts";
-import { fileScopeUrl, requiredUrl } from "./modules.ts";
+import { fileScopeUrl, requiredUrl } from "./module-urls.ts";
 import { resolveImport, resolveRequire, resolveServed } from "./resolve.ts";
 import type { LocatedFunction } from "./source.ts";
 
@@ -30,7 +30,9 @@ export function importOf(
   const key = binding.initializer.key ?? loaded.key;
   if (loaded.loader !== "require") {
     const served = (loaded.loader === "vite" ? resolveServed : resolveImport)(loaded.specifier, url);
-    return served === undefined || served === entryUrl ? undefined : { kind: "import", url: served, name: key ?? "*" };
+    return served === undefined || served === entryUrl
+      ? undefined
+      : { kind: "import", url: served, name: key ?? "*" };
   }
   return variables === undefined ? undefined : fromRequire(loaded, key, variables[name], url, entryUrl);
 }
@@ -41,11 +43,17 @@ function fromDeclaration(
   entryUrl: string | undefined,
 ): ImportedBinding | undefined {
   const resolved = resolveImport(imported.specifier, url);
-  return resolved === undefined || resolved === entryUrl ? undefined : { kind: "import", url: resolved, name: imported.name };
+  return resolved === undefined || resolved === entryUrl
+    ? undefined
+    : { kind: "import", url: resolved, name: imported.name };
 }
 
 /** What a name of CommonJS, of vitest or of a module's own `createRequire` is called among a file's surroundings. */
-function surroundings(name: string, variables: Readonly<Record<string, unknown>> | undefined, url: string): string | undefined {
+function surroundings(
+  name: string,
+  variables: Readonly<Record<string, unknown>> | undefined,
+  url: string,
+): string | undefined {
   switch (name) {
     case "__vite_ssr_import_meta__":
       return "import.meta";
@@ -66,7 +74,12 @@ function surroundings(name: string, variables: Readonly<Record<string, unknown>>
 function isRequireOf(variables: Readonly<Record<string, unknown>>, name: string, url: string): boolean {
   if (!/require/i.test(name)) return false;
   const value = variables[name];
-  if (typeof value !== "function" || !url.startsWith("file:") || !("resolve" in value && "cache" in value && "extensions" in value)) return false;
+  if (
+    typeof value !== "function" ||
+    !url.startsWith("file:") ||
+    !("resolve" in value && "cache" in value && "extensions" in value)
+  )
+    return false;
   return (value as NodeJS.Require).resolve.paths("x")?.[0] === createRequire(url).resolve.paths("x")?.[0];
 }
 
@@ -78,7 +91,13 @@ interface Loaded {
   readonly key: string | undefined;
 }
 
-const interopHelpers = new Set(["__toESM", "__importStar", "__importDefault", "_interopRequireDefault", "_interopRequireWildcard"]);
+const interopHelpers = new Set([
+  "__toESM",
+  "__importStar",
+  "__importDefault",
+  "_interopRequireDefault",
+  "_interopRequireWildcard",
+]);
 
 /** Reads `await import("x")`, `require("x")`, `require("x").key`, `__toESM(require("x"))`, `await __vite_ssr_import__("x")`. */
 function loadedBy(expression: Expression | Super | SpreadElement): Loaded | undefined {
@@ -87,7 +106,13 @@ function loadedBy(expression: Expression | Super | SpreadElement): Loaded | unde
       return loadedBy(expression.argument);
     case "MemberExpression": {
       const inner = loadedBy(expression.object);
-      if (inner === undefined || inner.key !== undefined || expression.computed || expression.property.type !== "Identifier") return undefined;
+      if (
+        inner === undefined ||
+        inner.key !== undefined ||
+        expression.computed ||
+        expression.property.type !== "Identifier"
+      )
+        return undefined;
       return { ...inner, key: expression.property.name };
     }
     case "ImportExpression":
@@ -104,7 +129,8 @@ function loadedByCall(call: CallExpression): Loaded | undefined {
   const [first] = call.arguments;
   if (callee === undefined || first === undefined) return undefined;
   if (callee === "require") return literalOf("require", first);
-  if (callee === "__vite_ssr_import__" || callee === "__vite_ssr_dynamic_import__") return literalOf("vite", first);
+  if (callee === "__vite_ssr_import__" || callee === "__vite_ssr_dynamic_import__")
+    return literalOf("vite", first);
   if (!interopHelpers.has(callee)) return undefined;
   const inner = loadedBy(first);
   if (inner === undefined || inner.loader !== "require" || inner.key !== undefined) return undefined;
@@ -118,27 +144,41 @@ function literalOf(loader: Loaded["loader"], argument: Expression | SpreadElemen
 
 function calleeName(callee: Expression | Super): string | undefined {
   if (callee.type === "Identifier") return callee.name;
-  if (callee.type === "MemberExpression" && callee.property.type === "Identifier") return callee.property.name;
+  if (callee.type === "MemberExpression" && callee.property.type === "Identifier")
+    return callee.property.name;
   return undefined;
 }
 
 /** Only what is identical to the module's exports is the module; a wrapped one is made again the same way. */
-function fromRequire(loaded: Loaded, key: string | undefined, value: unknown, url: string, entryUrl: string | undefined): ImportedBinding | undefined {
+function fromRequire(
+  loaded: Loaded,
+  key: string | undefined,
+  value: unknown,
+  url: string,
+  entryUrl: string | undefined,
+): ImportedBinding | undefined {
   if (!url.startsWith("file:")) return undefined;
   const path = resolveRequire(loaded.specifier, url);
   if (path === undefined) return undefined;
-  const builtin = path.startsWith("/") ? undefined : (process.getBuiltinModule(path) as Record<string, unknown> | undefined);
+  const builtin = path.startsWith("/")
+    ? undefined
+    : (process.getBuiltinModule(path) as Record<string, unknown> | undefined);
   if (builtin !== undefined) {
     const builtinUrl = path.startsWith("node:") ? path : `node:${path}`;
     if (loaded.interop !== undefined) return { kind: "import", url: builtinUrl, name: key ?? "*" };
-    if (key === undefined) return value === builtin ? { kind: "import", url: builtinUrl, name: "default" } : undefined;
+    if (key === undefined)
+      return value === builtin ? { kind: "import", url: builtinUrl, name: "default" } : undefined;
     return value === builtin[key] ? { kind: "import", url: builtinUrl, name: key } : undefined;
   }
   const fileUrl = pathToFileURL(path).href;
   if (fileUrl === entryUrl) return undefined;
   const exports = createRequire(url).cache[path]?.exports as Record<string, unknown> | undefined;
   if (exports === undefined || exports === null) return undefined;
-  if (loaded.interop !== undefined && key === undefined) return { kind: "import", url: requiredUrl(fileUrl), name: `interop ${loaded.interop}` };
-  if (key === undefined) return value === exports ? { kind: "import", url: requiredUrl(fileUrl), name: "module.exports" } : undefined;
+  if (loaded.interop !== undefined && key === undefined)
+    return { kind: "import", url: requiredUrl(fileUrl), name: `interop ${loaded.interop}` };
+  if (key === undefined)
+    return value === exports
+      ? { kind: "import", url: requiredUrl(fileUrl), name: "module.exports" }
+      : undefined;
   return value === exports[key] ? { kind: "import", url: requiredUrl(fileUrl), name: key } : undefined;
 }

@@ -5,7 +5,15 @@ import type { AnyNode, CallExpression, Expression, Identifier, Node, Pattern } f
  * `free-names.ts` fills these in; nothing here walks a tree.
  */
 
-export type BindingKind = "import" | "const" | "let" | "var" | "function" | "class" | "parameter" | "own name";
+export type BindingKind =
+  | "import"
+  | "const"
+  | "let"
+  | "var"
+  | "function"
+  | "class"
+  | "parameter"
+  | "own name";
 
 /** A declared variable of the analysed text. */
 export interface Binding {
@@ -109,7 +117,18 @@ export function patternNames(pattern: Pattern | null): Identifier[] {
   }
 }
 
-const metadataKeys = new Set(["type", "start", "end", "loc", "range", "sourceFile", "raw", "regex", "bigint", "directive"]);
+const metadataKeys = new Set([
+  "type",
+  "start",
+  "end",
+  "loc",
+  "range",
+  "sourceFile",
+  "raw",
+  "regex",
+  "bigint",
+  "directive",
+]);
 
 function isNode(value: unknown): value is AnyNode {
   return typeof value === "object" && value !== null && typeof (value as Node).type === "string";
@@ -124,4 +143,13 @@ export function childNodes(node: AnyNode): AnyNode[] {
     else if (Array.isArray(value)) for (const item of value) if (isNode(item)) children.push(item);
   }
   return children;
+}
+
+/** True when the statements begin with that directive. */
+export function hasUseStrict(body: readonly AnyNode[]): boolean {
+  for (const statement of body) {
+    if (statement.type !== "ExpressionStatement" || statement.directive === undefined) return false;
+    if (statement.directive === "use strict") return true;
+  }
+  return false;
 }

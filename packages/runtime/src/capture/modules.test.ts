@@ -4,8 +4,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, expect, test } from "vitest";
 import { importingModule, isImporting, loadModules, moduleNamespace } from "./index.ts";
-import { fileScopeUrl, requiredUrl } from "./modules.ts";
-import { globalsUrl } from "./natives.ts";
+import { fileScopeUrl, globalsUrl, requiredUrl } from "./module-urls.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "iono-modules-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -16,7 +15,10 @@ function file(name: string, text: string): string {
 }
 
 test("code of a module that is being imported is told apart from all other code", async () => {
-  const probe = { asked: [] as (string | undefined)[], later: undefined as Promise<string | undefined> | undefined };
+  const probe = {
+    asked: [] as (string | undefined)[],
+    later: undefined as Promise<string | undefined> | undefined,
+  };
   Object.assign(globalThis, { probe: () => importingModule(), probed: probe });
   const inner = file("inner.mjs", "probed.asked.push(probe());");
   const url = file(
@@ -75,9 +77,16 @@ test("a file's surroundings are those of its own place", async () => {
     require: NodeJS.Require;
     __dirname: string;
   };
-  expect(surroundings["import.meta"]).toMatchObject({ url, dirname: folder, filename: join(folder, "place.mjs"), main: false });
+  expect(surroundings["import.meta"]).toMatchObject({
+    url,
+    dirname: folder,
+    filename: join(folder, "place.mjs"),
+    main: false,
+  });
   expect(surroundings["import.meta"].resolve("./place.mjs")).toBe(url);
-  expect(() => surroundings["import.meta"].resolve("./nowhere.mjs")).toThrow(`Cannot find './nowhere.mjs' imported from ${url}`);
+  expect(() => surroundings["import.meta"].resolve("./nowhere.mjs")).toThrow(
+    `Cannot find './nowhere.mjs' imported from ${url}`,
+  );
   expect((await surroundings["import()"]("./place.mjs")).default).toBe(1);
   await expect(surroundings["import()"]("nowhere")).rejects.toMatchObject({ code: "ERR_MODULE_NOT_FOUND" });
   expect(surroundings.__dirname).toBe(folder);

@@ -1,25 +1,11 @@
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { globalsNamespace, globalsUrl } from "./natives.ts";
+import { fileScopePrefix, globalsUrl, requiredPrefix } from "./module-urls.ts";
+import { globalsNamespace } from "./natives.ts";
 import type { ModuleImport } from "./process-code.ts";
 import { processCode } from "./process-code.ts";
 import { resolveImport, resolveServed } from "./resolve.ts";
-
-/** A module of ours that stands for what surrounds the code of one file: `import.meta`, `import()`, `require` … */
-const fileScopePrefix = "iono:file:";
-/** A module of ours that stands for a CommonJS module, as `require` gives it. */
-const requiredPrefix = "iono:require:";
-
-/** The URL under which the surroundings of `url`'s code are imported. */
-export function fileScopeUrl(url: string): string {
-  return fileScopePrefix + url;
-}
-
-/** The URL under which a CommonJS module's exports are imported as `require` gives them. */
-export function requiredUrl(url: string): string {
-  return requiredPrefix + url;
-}
 
 /**
  * Imports each module once in this process.
@@ -76,10 +62,13 @@ function fileScope(url: string): Record<string, unknown> {
   const resolving = (resolver: typeof resolveImport) => (specifier: unknown) => {
     const found = resolver(String(specifier), url);
     if (found !== undefined) return found;
-    throw Object.assign(new Error(`Cannot find '${String(specifier)}' imported from ${url}`), { code: "ERR_MODULE_NOT_FOUND" });
+    throw Object.assign(new Error(`Cannot find '${String(specifier)}' imported from ${url}`), {
+      code: "ERR_MODULE_NOT_FOUND",
+    });
   };
-  const importing = (resolve: (specifier: unknown) => string) => async (specifier: unknown, options?: ImportCallOptions) =>
-    (await import(resolve(specifier), options)) as unknown;
+  const importing =
+    (resolve: (specifier: unknown) => string) => async (specifier: unknown, options?: ImportCallOptions) =>
+      (await import(resolve(specifier), options)) as unknown;
   const resolve = resolving(resolveImport);
   return {
     "import.meta": Object.assign(Object.create(null), {
@@ -99,7 +88,10 @@ function fileScope(url: string): Record<string, unknown> {
 function requiredModule(url: string): Record<string, unknown> {
   const exports = createRequire(url)(fileURLToPath(url)) as Record<string, unknown>;
   const flagged = exports.__esModule === true;
-  const wrapped = Object.assign(Object.create(null), exports, { default: exports }) as Record<string, unknown>;
+  const wrapped = Object.assign(Object.create(null), exports, { default: exports }) as Record<
+    string,
+    unknown
+  >;
   return Object.assign(Object.create(null), exports, {
     "module.exports": exports,
     "interop flagged": flagged ? exports : wrapped,

@@ -1,8 +1,6 @@
 import { builtinModules } from "node:module";
 import type { ImportedBinding } from "../values/seam.ts";
-
-/** A module of ours whose exports are the language's and Node's own functions, by their path from `globalThis`. */
-export const globalsUrl = "iono:globals";
+import { globalsUrl } from "./module-urls.ts";
 
 /**
  * Functions and objects that every process has: they travel by name. Native code has no source to send, but
@@ -27,7 +25,8 @@ export class Natives {
     const own = scriptUrl?.replace(/^node:(?:internal\/)?/, "");
     if (own !== undefined && builtinModules.includes(own)) this.#readModule(own);
     // Many globals (fetch, Blob, performance …) load on first touch, so that only the one asked for is touched.
-    else if (Object.hasOwn(globalThis, fn.name) && (globalThis as Record<string, unknown>)[fn.name] === fn) this.#add(fn, fn.name);
+    else if (Object.hasOwn(globalThis, fn.name) && (globalThis as Record<string, unknown>)[fn.name] === fn)
+      this.#add(fn, fn.name);
     if (this.#names.has(fn)) return this.#names.get(fn);
     // Looking into a module loads what its exports load lazily: tens of milliseconds for all of them, once.
     const loaded = this.#loadedNames();
@@ -37,7 +36,9 @@ export class Natives {
 
   /** The URL of the builtin module with these exports. */
   builtinUrl(exports: object): string | undefined {
-    const name = builtinModules.find((candidate) => this.#loadedNames().has(candidate) && process.getBuiltinModule(candidate) === exports);
+    const name = builtinModules.find(
+      (candidate) => this.#loadedNames().has(candidate) && process.getBuiltinModule(candidate) === exports,
+    );
     return name === undefined ? undefined : `node:${name}`;
   }
 
@@ -55,7 +56,8 @@ export class Natives {
       this.#add(value, name);
       this.#addMembers(value, name);
       const { prototype } = value as { prototype?: unknown };
-      if (typeof prototype === "object" && prototype !== null) this.#addMembers(prototype, `${name}.prototype`);
+      if (typeof prototype === "object" && prototype !== null)
+        this.#addMembers(prototype, `${name}.prototype`);
     }
     this.#add(globalThis, "globalThis");
     this.#add(console, "console");
@@ -67,7 +69,8 @@ export class Natives {
   #addMembers(owner: object, path: string): void {
     for (const key of Object.getOwnPropertyNames(owner)) {
       const member: unknown = Object.getOwnPropertyDescriptor(owner, key)?.value;
-      if (typeof member === "function" && key !== "constructor" && isNative(member)) this.#add(member, `${path}.${key}`);
+      if (typeof member === "function" && key !== "constructor" && isNative(member))
+        this.#add(member, `${path}.${key}`);
     }
   }
 
@@ -81,10 +84,12 @@ export class Natives {
     const exports = process.getBuiltinModule(name) as Record<string, unknown> | undefined;
     if (exports === undefined) return;
     const url = `node:${name}`;
-    if (typeof exports === "function" && !this.#names.has(exports)) this.#names.set(exports, { kind: "import", url, name: "default" });
+    if (typeof exports === "function" && !this.#names.has(exports))
+      this.#names.set(exports, { kind: "import", url, name: "default" });
     for (const key of Object.keys(exports)) {
       const member: unknown = Object.getOwnPropertyDescriptor(exports, key)?.value;
-      if (typeof member === "function" && !this.#names.has(member)) this.#names.set(member, { kind: "import", url, name: key });
+      if (typeof member === "function" && !this.#names.has(member))
+        this.#names.set(member, { kind: "import", url, name: key });
     }
   }
 }
@@ -104,11 +109,15 @@ const languageGlobals = (
 /** Reads `Object.defineProperty` and the like from `globalThis`. */
 export function globalsNamespace(): Record<string, unknown> {
   const read = (path: string): unknown =>
-    path.split(".").reduce<unknown>((owner, key) => (owner as Record<string, unknown> | undefined)?.[key], globalThis);
+    path
+      .split(".")
+      .reduce<unknown>((owner, key) => (owner as Record<string, unknown> | undefined)?.[key], globalThis);
   return new Proxy(Object.create(null) as Record<string, unknown>, {
     get: (_target, name) => (typeof name === "string" ? read(name) : undefined),
     has: (_target, name) => typeof name === "string" && read(name) !== undefined,
     getOwnPropertyDescriptor: (_target, name) =>
-      typeof name === "string" ? { value: read(name), configurable: true, enumerable: true, writable: true } : undefined,
+      typeof name === "string"
+        ? { value: read(name), configurable: true, enumerable: true, writable: true }
+        : undefined,
   });
 }

@@ -55,7 +55,8 @@ export class Origins {
   #keep(key: string, fn: Function): void {
     this.#functions.set(key, new WeakRef(fn));
     if (this.#functions.size < this.#sweepAt) return;
-    for (const [other, reference] of this.#functions) if (reference.deref() === undefined) this.#functions.delete(other);
+    for (const [other, reference] of this.#functions)
+      if (reference.deref() === undefined) this.#functions.delete(other);
     this.#sweepAt = Math.max(firstSweep, 2 * this.#functions.size);
   }
 }

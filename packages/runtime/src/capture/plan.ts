@@ -6,7 +6,7 @@ import type { LocatedFunction } from "./source.ts";
 import { describeFunction } from "./describe.ts";
 import { SourceEdits } from "./edits.ts";
 import { importOf } from "./imports.ts";
-import { fileScopeUrl } from "./modules.ts";
+import { fileScopeUrl } from "./module-urls.ts";
 import type { VariableScope } from "./scopes.ts";
 
 /** Where the value of one captured name comes from. */
@@ -36,9 +36,11 @@ const maxNamesPerLiteral = 64;
 
 /** Reasons not to travel, and the way out. */
 const refusals: Readonly<Record<Obstacle, string>> = {
-  "outer this": "it uses the `this` of the function around it; pass what it needs as an argument, or capture it in a const",
+  "outer this":
+    "it uses the `this` of the function around it; pass what it needs as an argument, or capture it in a const",
   "outer arguments": "it uses the `arguments` of the function around it; capture them in a const",
-  super: "it uses `super`, which belongs to the object it was written in; send the whole class or an instance instead",
+  super:
+    "it uses `super`, which belongs to the object it was written in; send the whole class or an instance instead",
   "new.target": "it uses the `new.target` of the function around it; capture it in a const",
   "direct eval": "it calls eval(), so what it captures cannot be known; use new Function, or globalThis.eval",
   with: "it uses a `with` statement, so what it captures cannot be known",
@@ -73,7 +75,10 @@ export function makePlan(
   const heritage = superclassSlot(fn, located, entryUrl, edits);
   if (heritage !== undefined) slots.push(heritage);
   if (record.computedKey !== undefined) {
-    slots.push({ kind: "method name", name: edits.replace(record.computedKey.start, record.computedKey.end, "key") });
+    slots.push({
+      kind: "method name",
+      name: edits.replace(record.computedKey.start, record.computedKey.end, "key"),
+    });
   }
   for (const free of record.free.values()) {
     if (isOwnName(free, record) || free.name === heritage?.name) continue;
@@ -83,7 +88,11 @@ export function makePlan(
     if (free.assignedInside) assigns.push(free.name);
   }
   for (const [name, exportName] of edits.replaceModuleSyntax()) {
-    slots.push({ kind: "constant", name, value: { kind: "import", url: fileScopeUrl(located.scriptUrl), name: exportName } });
+    slots.push({
+      kind: "constant",
+      name,
+      value: { kind: "import", url: fileScopeUrl(located.scriptUrl), name: exportName },
+    });
   }
   return {
     unit: makeUnit({
@@ -135,13 +144,25 @@ function makeUnit(parts: Omit<CodeUnit, "id">): CodeUnit {
   const { url, line, column, kind, source, names, name, sloppy } = parts;
   const hash = createHash("sha256");
   hash.update(JSON.stringify([url, line, column, kind, source, names, name ?? null, sloppy ?? false]));
-  return { id: hash.digest("base64url").slice(0, 22), url, line, column, kind, source, names, ...(name === undefined ? {} : { name }), ...(sloppy ? { sloppy } : {}) };
+  return {
+    id: hash.digest("base64url").slice(0, 22),
+    url,
+    line,
+    column,
+    kind,
+    source,
+    names,
+    ...(name === undefined ? {} : { name }),
+    ...(sloppy ? { sloppy } : {}),
+  };
 }
 
 /** Sent alone, a declaration is an expression that knows itself by its own name. */
 function isOwnName(free: FreeName, record: FunctionRecord): boolean {
   const { node } = record;
-  return node.type === "FunctionDeclaration" && node.id?.name === free.name && free.binding?.kind === "function";
+  return (
+    node.type === "FunctionDeclaration" && node.id?.name === free.name && free.binding?.kind === "function"
+  );
 }
 
 function slotOf(
@@ -158,21 +179,32 @@ function slotOf(
   if (value !== undefined) return { kind: "constant", name, value };
   if (scope !== -1) return { kind: "variable", name, scope, mayChange: mayChange(binding) };
   if (binding === undefined) return undefined;
-  throw new CannotTravelError(path, `${describeFunction(fn)} uses \`${name}\` where V8 does not keep it (a computed key, say): use it inside a method too`);
+  throw new CannotTravelError(
+    path,
+    `${describeFunction(fn)} uses \`${name}\` where V8 does not keep it (a computed key, say): use it inside a method too`,
+  );
 }
 
 /** A class takes its superclass along from its own prototype chain, whatever expression named it. */
-function superclassSlot(fn: Function, located: LocatedFunction, entryUrl: string | undefined, edits: SourceEdits): Slot | undefined {
+function superclassSlot(
+  fn: Function,
+  located: LocatedFunction,
+  entryUrl: string | undefined,
+  edits: SourceEdits,
+): Slot | undefined {
   const { node } = located.record;
-  if ((node.type !== "ClassDeclaration" && node.type !== "ClassExpression") || !node.superClass) return undefined;
+  if ((node.type !== "ClassDeclaration" && node.type !== "ClassExpression") || !node.superClass)
+    return undefined;
   const { superClass } = node;
   if (superClass.type === "Literal") return undefined;
-  if (superClass.type !== "Identifier") return { kind: "superclass", name: edits.replace(superClass.start, superClass.end, "superclass") };
+  if (superClass.type !== "Identifier")
+    return { kind: "superclass", name: edits.replace(superClass.start, superClass.end, "superclass") };
   const { name } = superClass;
   const binding = located.script?.analysis.topLevel.get(name);
   const value = importOf({ name, binding, assignedInside: false }, undefined, located, entryUrl);
   if (value !== undefined) return { kind: "constant", name, value };
-  const isGlobal = binding === undefined && (globalThis as Record<string, unknown>)[name] === Object.getPrototypeOf(fn);
+  const isGlobal =
+    binding === undefined && (globalThis as Record<string, unknown>)[name] === Object.getPrototypeOf(fn);
   return isGlobal ? undefined : { kind: "superclass", name };
 }
 
@@ -180,4 +212,3 @@ function superclassSlot(fn: Function, located: LocatedFunction, entryUrl: string
 function mayChange(binding: Binding | undefined): boolean {
   return binding === undefined || binding.reassigned;
 }
-

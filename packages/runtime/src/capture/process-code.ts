@@ -10,7 +10,7 @@ import type { SourceMapping } from "./source-map.ts";
 import type { EntryGuard } from "./resolve-hook.ts";
 import { Natives } from "./natives.ts";
 import { Origins } from "./origins.ts";
-import type { LexicalAnalysis } from "./free-names.ts";
+import type { LexicalAnalysis } from "./analyze.ts";
 
 /** What a decoded function was made from, so that it can travel on. */
 export interface DecodedFrom {

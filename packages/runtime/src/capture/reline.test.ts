@@ -1,8 +1,8 @@
 import { parse } from "acorn";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { analyze } from "./free-names.ts";
-import type { Token } from "./free-names.ts";
+import { analyze } from "./analyze.ts";
+import type { Token } from "./analyze.ts";
 import { reline } from "./reline.ts";
 
 function tokensOf(text: string): readonly Token[] {
@@ -29,7 +29,9 @@ function tree(text: string): unknown {
 
 describe("tokens go back to their lines", () => {
   test("of minified text", () => {
-    expect(moved("function f(a){return a+1}", [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2])).toBe("function f(a){\nreturn a+1\n}");
+    expect(moved("function f(a){return a+1}", [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2])).toBe(
+      "function f(a){\nreturn a+1\n}",
+    );
   });
 
   test("of text that a printer spread out", () => {
@@ -59,11 +61,15 @@ const samples = [
 
 test("whatever the map says, the text means the same", () => {
   fc.assert(
-    fc.property(fc.constantFrom(...samples), fc.array(fc.option(fc.nat(12), { nil: undefined }), { maxLength: 150, size: "max" }), (text, steps) => {
-      let line = 0;
-      const lines = steps.map((step) => (step === undefined ? undefined : (line += step % 4)));
-      expect(tree(moved(text, lines))).toEqual(tree(text));
-    }),
+    fc.property(
+      fc.constantFrom(...samples),
+      fc.array(fc.option(fc.nat(12), { nil: undefined }), { maxLength: 150, size: "max" }),
+      (text, steps) => {
+        let line = 0;
+        const lines = steps.map((step) => (step === undefined ? undefined : (line += step % 4)));
+        expect(tree(moved(text, lines))).toEqual(tree(text));
+      },
+    ),
     { numRuns: 400 },
   );
 });

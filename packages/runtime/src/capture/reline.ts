@@ -1,8 +1,19 @@
 import type { SourceMapping } from "./source-map.ts";
-import type { Token } from "./free-names.ts";
+import type { Token } from "./analyze.ts";
 
 /** Between these and what follows, a line break would end the statement. */
-const bindsToNext = new Set(["return", "throw", "break", "continue", "yield", "async", "accessor", "type", "abstract", "declare"]);
+const bindsToNext = new Set([
+  "return",
+  "throw",
+  "break",
+  "continue",
+  "yield",
+  "async",
+  "accessor",
+  "type",
+  "abstract",
+  "declare",
+]);
 /** Before these, a line break would end the statement or is not allowed. */
 const bindsToPrevious = new Set(["=>", "++", "--"]);
 /** After these, a line break can go without changing what the text means. */
@@ -16,7 +27,12 @@ const closes = new Set([";", "{", "}", ",", "(", "[", "=>"]);
  * @param placeOf the original place of a token, if the map names one.
  * @param startLine line of the first token.
  */
-export function reline(source: string, tokens: readonly Token[], startLine: number, placeOf: (token: Token) => ReturnType<SourceMapping["exact"]>): string {
+export function reline(
+  source: string,
+  tokens: readonly Token[],
+  startLine: number,
+  placeOf: (token: Token) => ReturnType<SourceMapping["exact"]>,
+): string {
   let result = "";
   let line = startLine;
   let at = 0;

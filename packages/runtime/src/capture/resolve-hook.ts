@@ -1,7 +1,7 @@
 import type { ExportNamedDeclaration, Program } from "acorn";
 import { registerHooks } from "node:module";
 import { IonoError } from "@iono/core";
-import { analyze } from "./free-names.ts";
+import { analyze } from "./analyze.ts";
 import { patternNames } from "./lexical.ts";
 import { processCode } from "./process-code.ts";
 import { readStripped, scriptUrl } from "./scripts.ts";
@@ -77,7 +77,8 @@ function exportsOf(url: string): Surface {
   for (const mode of ["module", "script"] as const) {
     try {
       const { program } = analyze(text, mode);
-      const isModule = program.body.some((statement) => /^(Import|Export)/.test(statement.type)) || /\.m[jt]s$/.test(url);
+      const isModule =
+        program.body.some((statement) => /^(Import|Export)/.test(statement.type)) || /\.m[jt]s$/.test(url);
       if (mode === "module" && isModule) return moduleSurface(program, text);
       return { isModule: false, names: commonJsNames(text), places: new Map() };
     } catch (error) {
@@ -95,9 +96,12 @@ function moduleSurface(program: Program, text: string): Surface {
     const before = text.slice(0, offset).split(/\r\n|[\n\r\u2028\u2029]/);
     return `${before.length - 1}:${before.at(-1)?.length ?? 0}`;
   };
-  const declared = (declaration: ExportNamedDeclaration["declaration"]): { local: string; start: number }[] => {
+  const declared = (
+    declaration: ExportNamedDeclaration["declaration"],
+  ): { local: string; start: number }[] => {
     if (!declaration) return [];
-    if (declaration.type !== "VariableDeclaration") return [{ local: declaration.id.name, start: declaration.start }];
+    if (declaration.type !== "VariableDeclaration")
+      return [{ local: declaration.id.name, start: declaration.start }];
     return declaration.declarations.flatMap(({ id, init }) =>
       patternNames(id).map((name) => ({ local: name.name, start: init?.start ?? id.start })),
     );
@@ -111,8 +115,13 @@ function moduleSurface(program: Program, text: string): Surface {
         names.push(local);
         places.set(placeOf(start), local);
       }
-      for (const { exported } of statement.specifiers) names.push(exported.type === "Identifier" ? exported.name : String(exported.value));
-    } else if (statement.type === "VariableDeclaration" || statement.type === "FunctionDeclaration" || statement.type === "ClassDeclaration") {
+      for (const { exported } of statement.specifiers)
+        names.push(exported.type === "Identifier" ? exported.name : String(exported.value));
+    } else if (
+      statement.type === "VariableDeclaration" ||
+      statement.type === "FunctionDeclaration" ||
+      statement.type === "ClassDeclaration"
+    ) {
       for (const { local, start } of declared(statement)) localPlaces.set(local, placeOf(start));
     }
   }
@@ -120,7 +129,8 @@ function moduleSurface(program: Program, text: string): Surface {
     if (statement.type !== "ExportNamedDeclaration" || statement.source) continue;
     for (const { local, exported } of statement.specifiers) {
       const place = local.type === "Identifier" ? localPlaces.get(local.name) : undefined;
-      if (place !== undefined) places.set(place, exported.type === "Identifier" ? exported.name : String(exported.value));
+      if (place !== undefined)
+        places.set(place, exported.type === "Identifier" ? exported.name : String(exported.value));
     }
   }
   return { isModule: true, names: [...new Set(names)], places };
@@ -129,7 +139,8 @@ function moduleSurface(program: Program, text: string): Surface {
 /** The names that CommonJS text visibly exports. */
 function commonJsNames(text: string): string[] {
   const names = new Set<string>();
-  for (const match of text.matchAll(/\bexports\.([\p{ID_Start}$_][\p{ID_Continue}$]*)\s*=/gu)) if (match[1]) names.add(match[1]);
+  for (const match of text.matchAll(/\bexports\.([\p{ID_Start}$_][\p{ID_Continue}$]*)\s*=/gu))
+    if (match[1]) names.add(match[1]);
   for (const match of text.matchAll(/\bmodule\.exports\s*=\s*\{([^}]*)\}/g))
     for (const part of (match[1] ?? "").split(",")) {
       const name = /^\s*([\p{ID_Start}$_][\p{ID_Continue}$]*)\s*(?::|$)/u.exec(part)?.[1];
@@ -140,17 +151,23 @@ function commonJsNames(text: string): string[] {
 
 function moduleStandIn(names: readonly string[]): string {
   const locals = names.map((_name, index) => `e${index}`);
-  const cases = names.map((name, index) => `case ${JSON.stringify(name)}: e${index} = value; break;`).join(" ");
+  const cases = names
+    .map((name, index) => `case ${JSON.stringify(name)}: e${index} = value; break;`)
+    .join(" ");
   return [
     `const entry = globalThis[Symbol.for("iono.entry")];`,
-    locals.length > 0 ? `let ${names.map((name, index) => `e${index} = entry.values.get(${JSON.stringify(name)})`).join(", ")};` : "",
+    locals.length > 0
+      ? `let ${names.map((name, index) => `e${index} = entry.values.get(${JSON.stringify(name)})`).join(", ")};`
+      : "",
     `entry.setters.push((name, value) => { switch (name) { ${cases} } });`,
     `export { ${names.map((name, index) => `e${index} as ${JSON.stringify(name)}`).join(", ")} };`,
   ].join("\n");
 }
 
 function commonJsStandIn(names: readonly string[]): string {
-  const getters = names.map((name) => `get ${JSON.stringify(name)}() { return entry.values.get(${JSON.stringify(name)}); }`).join(", ");
+  const getters = names
+    .map((name) => `get ${JSON.stringify(name)}() { return entry.values.get(${JSON.stringify(name)}); }`)
+    .join(", ");
   return `const entry = globalThis[Symbol.for("iono.entry")];\nmodule.exports = { ${getters} };`;
 }
 

@@ -13,8 +13,21 @@ function put(path: string, content: unknown = ""): void {
   writeFileSync(join(root, path), typeof content === "string" ? content : JSON.stringify(content));
 }
 
-put("package.json", { name: "self", exports: { ".": "./main.mjs", "./own": "./src/a.ts" }, imports: { "#inside/*": "./src/*.ts", "#dep": "dual" } });
-for (const path of ["main.mjs", "src/a.ts", "src/b.tsx", "src/folder/index.ts", "src/c.json", "src/exact.js", "src/exact.ts"]) put(path);
+put("package.json", {
+  name: "self",
+  exports: { ".": "./main.mjs", "./own": "./src/a.ts" },
+  imports: { "#inside/*": "./src/*.ts", "#dep": "dual" },
+});
+for (const path of [
+  "main.mjs",
+  "src/a.ts",
+  "src/b.tsx",
+  "src/folder/index.ts",
+  "src/c.json",
+  "src/exact.js",
+  "src/exact.ts",
+])
+  put(path);
 put("node_modules/dual/package.json", {
   main: "./index.cjs",
   exports: {
@@ -25,7 +38,8 @@ put("node_modules/dual/package.json", {
     "./list": [{ never: "./nothing.js" }, "./special.js"],
   },
 });
-for (const path of ["index.mjs", "index.cjs", "lib/x.js", "lib/private/y.js", "special.js"]) put(`node_modules/dual/${path}`);
+for (const path of ["index.mjs", "index.cjs", "lib/x.js", "lib/private/y.js", "special.js"])
+  put(`node_modules/dual/${path}`);
 put("node_modules/plain/package.json", { main: "lib/main" });
 put("node_modules/plain/lib/main.js");
 put("node_modules/plain/other.js");
@@ -63,7 +77,9 @@ describe("imports resolve as in Node", () => {
     ["nowhere", undefined],
     ["./nowhere.ts", undefined],
   ])("%s", (specifier, expected) => {
-    expect(resolveImport(specifier, parent)).toBe(expected === undefined || expected.startsWith("node:") ? expected : at(expected));
+    expect(resolveImport(specifier, parent)).toBe(
+      expected === undefined || expected.startsWith("node:") ? expected : at(expected),
+    );
   });
 
   test("a query stays", () => {

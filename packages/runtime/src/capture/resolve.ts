@@ -12,8 +12,11 @@ export function resolveImport(specifier: string, parentUrl: string): string | un
   if (isBuiltin(specifier)) return specifier.startsWith("node:") ? specifier : `node:${specifier}`;
   if (/^(file|data|https?):/.test(specifier)) return specifier;
   if (!parentUrl.startsWith("file:")) return undefined;
-  if (/^\.{0,2}\//.test(specifier) || specifier === "." || specifier === "..") return resolveFile(new URL(specifier, parentUrl));
-  return specifier.startsWith("#") ? resolvePackageImports(specifier, parentUrl) : resolvePackage(specifier, parentUrl);
+  if (/^\.{0,2}\//.test(specifier) || specifier === "." || specifier === "..")
+    return resolveFile(new URL(specifier, parentUrl));
+  return specifier.startsWith("#")
+    ? resolvePackageImports(specifier, parentUrl)
+    : resolvePackage(specifier, parentUrl);
 }
 
 /** Resolves what `require(specifier)` in `parentUrl` names: a path or a builtin's name. */
@@ -91,9 +94,13 @@ function resolvePackage(specifier: string, parentUrl: string): string | undefine
   if (manifest === undefined) return undefined;
   const folder = dirname(manifest);
   const { exports, main } = readManifest(manifest);
-  if (exports !== undefined && exports !== null) return resolveExports(exports, `.${rest}`, folder, parentUrl);
+  if (exports !== undefined && exports !== null)
+    return resolveExports(exports, `.${rest}`, folder, parentUrl);
   if (rest !== "") return resolveFile(pathToFileURL(join(folder, rest)));
-  const candidates = [...(main === undefined ? [] : [main, `${main}.js`, join(main, "index.js")]), "index.js"];
+  const candidates = [
+    ...(main === undefined ? [] : [main, `${main}.js`, join(main, "index.js")]),
+    "index.js",
+  ];
   const found = candidates.map((candidate) => join(folder, candidate)).find(isFile);
   return found === undefined ? undefined : fileUrl(found);
 }
@@ -127,8 +134,17 @@ function resolvePackageImports(specifier: string, parentUrl: string): string | u
 }
 
 /** The target of a subpath in an `exports` or `imports` map. */
-function resolveExports(map: ExportsTarget, subpath: string, folder: string, parentUrl: string): string | undefined {
-  const isMap = typeof map === "object" && map !== null && !Array.isArray(map) && Object.keys(map).some((key) => /^[.#]/.test(key));
+function resolveExports(
+  map: ExportsTarget,
+  subpath: string,
+  folder: string,
+  parentUrl: string,
+): string | undefined {
+  const isMap =
+    typeof map === "object" &&
+    map !== null &&
+    !Array.isArray(map) &&
+    Object.keys(map).some((key) => /^[.#]/.test(key));
   if (!isMap) return subpath === "." ? resolveTarget(map, "", folder, parentUrl) : undefined;
   const entries = map as { readonly [key: string]: ExportsTarget };
   const exact = entries[subpath];
@@ -138,12 +154,20 @@ function resolveExports(map: ExportsTarget, subpath: string, folder: string, par
     const [head, tail] = key.split("*");
     if (head === undefined || tail === undefined) continue;
     if (!subpath.startsWith(head) || !subpath.endsWith(tail) || subpath.length < key.length) continue;
-    if (best === undefined || head.length > best.key.indexOf("*")) best = { key, star: subpath.slice(head.length, subpath.length - tail.length) };
+    if (best === undefined || head.length > best.key.indexOf("*"))
+      best = { key, star: subpath.slice(head.length, subpath.length - tail.length) };
   }
-  return best === undefined ? undefined : resolveTarget(entries[best.key] ?? null, best.star, folder, parentUrl);
+  return best === undefined
+    ? undefined
+    : resolveTarget(entries[best.key] ?? null, best.star, folder, parentUrl);
 }
 
-function resolveTarget(target: ExportsTarget, star: string, folder: string, parentUrl: string): string | undefined {
+function resolveTarget(
+  target: ExportsTarget,
+  star: string,
+  folder: string,
+  parentUrl: string,
+): string | undefined {
   if (target === null) return undefined;
   if (typeof target === "string") {
     const filled = target.replaceAll("*", star);

@@ -54,7 +54,11 @@ export class ScopeReader {
       this.#session = new inspector.Session();
       this.#session.connect();
     } catch (cause) {
-      throw new CannotTravelError([], "functions cannot be captured without Node's inspector, which this process does not offer (it was built without it, or runs with --permission)", { cause });
+      throw new CannotTravelError(
+        [],
+        "functions cannot be captured without Node's inspector, which this process does not offer (it was built without it, or runs with --permission)",
+        { cause },
+      );
     }
     // The builtin module is one object in every context of the process, so both sides can meet there, also under vm.
     const place = inspector as unknown as Record<symbol, Holder | undefined>;
@@ -80,10 +84,13 @@ export class ScopeReader {
     this.#holder.fn = fn;
     try {
       const { result } = this.#post<{ result: RemoteObject }>("Runtime.callFunctionOn", this.#takeFunction);
-      const { internalProperties } = this.#post<{ internalProperties?: InternalProperty[] }>("Runtime.getProperties", {
-        objectId: result.objectId,
-        ownProperties: true,
-      });
+      const { internalProperties } = this.#post<{ internalProperties?: InternalProperty[] }>(
+        "Runtime.getProperties",
+        {
+          objectId: result.objectId,
+          ownProperties: true,
+        },
+      );
       const location = property(internalProperties, "[[FunctionLocation]]")?.value as
         | { scriptId: string; lineNumber: number; columnNumber: number }
         | undefined;

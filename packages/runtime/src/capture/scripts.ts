@@ -37,7 +37,8 @@ export class ScriptTable {
   #name(scriptId: string): string {
     const known = this.#names.get(scriptId);
     if (known !== undefined) return known;
-    for (const site of getCallSites(callSiteLimit, { sourceMap: false })) this.#names.set(site.scriptId, site.scriptName);
+    for (const site of getCallSites(callSiteLimit, { sourceMap: false }))
+      this.#names.set(site.scriptId, site.scriptName);
     if (!this.#names.has(scriptId)) this.#askDebugger(() => undefined);
     if (!this.#names.has(scriptId)) this.#names.set(scriptId, "");
     return this.#names.get(scriptId) ?? "";
@@ -53,7 +54,8 @@ export class ScriptTable {
     const isModule = isLoadedAsModule(url);
     if (url.startsWith("file:")) {
       const text = readStripped(url);
-      if (text !== undefined && text.includes(source)) return { url, isFileText: true, isLoadedByNode: !/[?#]/.test(name), isModule, text };
+      if (text !== undefined && text.includes(source))
+        return { url, isFileText: true, isLoadedByNode: !/[?#]/.test(name), isModule, text };
     }
     if (name === "") return undefined; // `new Function`: the function is all there is
     const text = this.#askDebugger((session) => runningText(session, scriptId));

@@ -21,9 +21,17 @@ const inlineMap = /\/\/# sourceMappingURL=data:application\/json[^,\n]*;base64,(
 export function sourceMappingOf(text: string, url: string): SourceMapping | undefined {
   const map = inlined(text) ?? handedToNode(url);
   if (map === undefined) return undefined;
-  const find = (line: number, column: number): { readonly isExact: boolean; readonly place: OriginalPlace } | undefined => {
+  const find = (
+    line: number,
+    column: number,
+  ): { readonly isExact: boolean; readonly place: OriginalPlace } | undefined => {
     const entry = map.findEntry(line, column);
-    if (!("originalLine" in entry) || typeof entry.originalLine !== "number" || typeof entry.originalColumn !== "number") return undefined;
+    if (
+      !("originalLine" in entry) ||
+      typeof entry.originalLine !== "number" ||
+      typeof entry.originalColumn !== "number"
+    )
+      return undefined;
     return {
       isExact: entry.generatedLine === line && entry.generatedColumn === column,
       place: { line: entry.originalLine, column: entry.originalColumn },
@@ -42,7 +50,9 @@ function inlined(text: string): SourceMap | undefined {
   const last = [...text.matchAll(inlineMap)].at(-1)?.[1];
   if (last === undefined) return undefined;
   try {
-    return new SourceMap(JSON.parse(Buffer.from(last, "base64").toString("utf8")) as ConstructorParameters<typeof SourceMap>[0]);
+    return new SourceMap(
+      JSON.parse(Buffer.from(last, "base64").toString("utf8")) as ConstructorParameters<typeof SourceMap>[0],
+    );
   } catch (error) {
     if (error instanceof SyntaxError) return undefined; // a string of the program that looks like a map
     throw error;

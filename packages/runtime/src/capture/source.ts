@@ -1,7 +1,7 @@
 import { CannotTravelError } from "@iono/core";
 import { describeFunction } from "./describe.ts";
-import { analyze } from "./free-names.ts";
-import type { LexicalAnalysis } from "./free-names.ts";
+import { analyze } from "./analyze.ts";
+import type { LexicalAnalysis } from "./analyze.ts";
 import type { FunctionRecord } from "./lexical.ts";
 import type { AnalyzedScript, ProcessCode } from "./process-code.ts";
 import type { FunctionScopes } from "./scopes.ts";
@@ -28,7 +28,12 @@ const maxScripts = 2000;
  * Finds the text and the lexical surroundings of a function.
  * @throws CannotTravelError when its source cannot be parsed.
  */
-export function locate(fn: Function, place: FunctionScopes, code: ProcessCode, path: readonly string[]): LocatedFunction {
+export function locate(
+  fn: Function,
+  place: FunctionScopes,
+  code: ProcessCode,
+  path: readonly string[],
+): LocatedFunction {
   const source = Function.prototype.toString.call(fn);
   const script = analyzedScript(place.scriptId, source, code);
   if (script !== undefined) {
@@ -42,7 +47,14 @@ export function locate(fn: Function, place: FunctionScopes, code: ProcessCode, p
     }
   }
   const url = code.scripts.url(place.scriptId);
-  return { ...locateAlone(fn, source, path), script: undefined, scriptUrl: url, url, line: place.line, column: place.column };
+  return {
+    ...locateAlone(fn, source, path),
+    script: undefined,
+    scriptUrl: url,
+    url,
+    line: place.line,
+    column: place.column,
+  };
 }
 
 function analyzedScript(scriptId: string, source: string, code: ProcessCode): AnalyzedScript | undefined {
@@ -51,15 +63,24 @@ function analyzedScript(scriptId: string, source: string, code: ProcessCode): An
   let found: AnalyzedScript | undefined;
   if (script !== undefined) {
     const mapping = script.isFileText ? undefined : sourceMappingOf(script.text, script.url);
-    const analysis = analyzeAs(script.isModule ? ["module", "script"] : ["script", "module"], script.text, mapping !== undefined);
-    if (analysis !== undefined) found = { ...script, analysis, mapping, lineStarts: lineStartsOf(script.text) };
+    const analysis = analyzeAs(
+      script.isModule ? ["module", "script"] : ["script", "module"],
+      script.text,
+      mapping !== undefined,
+    );
+    if (analysis !== undefined)
+      found = { ...script, analysis, mapping, lineStarts: lineStartsOf(script.text) };
   }
   if (code.analyzed.size >= maxScripts) code.analyzed.clear();
   code.analyzed.set(scriptId, found);
   return found;
 }
 
-function analyzeAs(modes: readonly ("module" | "script")[], text: string, withTokens = false): LexicalAnalysis | undefined {
+function analyzeAs(
+  modes: readonly ("module" | "script")[],
+  text: string,
+  withTokens = false,
+): LexicalAnalysis | undefined {
   for (const mode of modes) {
     try {
       return analyze(text, mode, withTokens);
@@ -71,14 +92,24 @@ function analyzeAs(modes: readonly ("module" | "script")[], text: string, withTo
 }
 
 /** Parses a function's own text as an expression, or else as a method. */
-function locateAlone(fn: Function, source: string, path: readonly string[]): { record: FunctionRecord; text: string } {
-  for (const [open, close] of [["(", ")"], ["({", "})"]] as const) {
+function locateAlone(
+  fn: Function,
+  source: string,
+  path: readonly string[],
+): { record: FunctionRecord; text: string } {
+  for (const [open, close] of [
+    ["(", ")"],
+    ["({", "})"],
+  ] as const) {
     const text = `${open}${source}${close}`;
     const analysis = analyzeAs(["module", "script"], text);
     const record = analysis?.functions.get(open.length);
     if (record !== undefined && record.end === open.length + source.length) return { record, text };
   }
-  throw new CannotTravelError(path, `the source of ${describeFunction(fn)} cannot be parsed, so what it captures cannot be known`);
+  throw new CannotTravelError(
+    path,
+    `the source of ${describeFunction(fn)} cannot be parsed, so what it captures cannot be known`,
+  );
 }
 
 function lineStartsOf(text: string): number[] {

@@ -47,7 +47,11 @@ function search(root: Function, context: QuietContext): boolean {
 
 function add(seen: Set<unknown>, values: Iterable<unknown>): void {
   for (const value of values) {
-    if (typeof value === "function" || (typeof value === "object" && value !== null && !ArrayBuffer.isView(value))) seen.add(value);
+    if (
+      typeof value === "function" ||
+      (typeof value === "object" && value !== null && !ArrayBuffer.isView(value))
+    )
+      seen.add(value);
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { analyze } from "./free-names.ts";
+import { analyze } from "./analyze.ts";
 import type { FunctionRecord } from "./lexical.ts";
 
 /** What the function that starts at `start of ◆` leaves free. */
@@ -28,7 +28,10 @@ describe("free names", () => {
     ["◆() => { ({ a, b: c.d, [e]: f = g } = h); [i, ...j] = k }", "a c e f g h i j k"],
     ["◆() => `${a}` + tag`b${c}` + (d?.e?.[f] ?? typeof g)", "a c d f g tag"],
     ["◆(a = b, c = () => a + d) => c", "b d"],
-    ["◆() => class A extends B { [c] = d; static { e(A); var f; f } #g = this.#g; h() { return super.h + i } }", "B c d e i"],
+    [
+      "◆() => class A extends B { [c] = d; static { e(A); var f; f } #g = this.#g; h() { return super.h + i } }",
+      "B c d e i",
+    ],
     ["◆class A { static b = A.c; d = e; static f() { return A } }", "e"],
     ["const x = ◆class extends A { b() { return A } }", "A"],
     ["const x = ◆class extends mixin(A) {}", ""],
@@ -46,7 +49,12 @@ describe("free names", () => {
   });
 
   test("methods start where their own text does", () => {
-    for (const method of ["◆a() { return x }", "◆async *a() { return x }", "◆['a' + y]() { return x }", "◆'a b'() { return x }"]) {
+    for (const method of [
+      "◆a() { return x }",
+      "◆async *a() { return x }",
+      "◆['a' + y]() { return x }",
+      "◆'a b'() { return x }",
+    ]) {
       expect(free(`const o = { ${method} }`)).toBe("x");
       expect(free(`class A { ${method} }`)).toBe("x");
       expect(free(`class A { static /* static */ ${method} }`)).toBe("x");
@@ -83,7 +91,10 @@ describe("reassignment", () => {
     ["import x from 'y'", false],
     ["let x = 1; delete x.y; x.z = 1; x[0]++", false],
   ])("%s", (text, expected) => {
-    const { functions } = analyze(`${text}; const probe = () => x`, text.startsWith("import") ? "module" : "script");
+    const { functions } = analyze(
+      `${text}; const probe = () => x`,
+      text.startsWith("import") ? "module" : "script",
+    );
     const probe = [...functions.values()].at(-1);
     expect(probe?.free.get("x")?.binding?.reassigned).toBe(expected);
   });
