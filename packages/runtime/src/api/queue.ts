@@ -37,7 +37,11 @@ export interface QueueRuntime {
   kill(actor: object): void;
 }
 
-/** The client. Its whole state is plain fields, so that it travels; `Queue` joins it to the process's runtime. */
+/**
+ * The client. A cancelled task that waits in `get` leaves the line when its cancellation has reached the queue's actor;
+ * an item that was handed to it just before goes the way of its result. Its whole state is plain fields, so
+ * that it travels; `Queue` joins it to the process's runtime.
+ */
 export abstract class QueueClient<T> {
   /** 0: the system's limit. */
   readonly maxSize: number;
@@ -132,12 +136,16 @@ async function waitFor<R>(
   // What does not wait needs no place to wait.
   if (deadline.timeoutMs === 0) return answer(runtime, submit(0, ""));
   const gate = gateOf(actor, line);
-  if (!gate.tryEnter()) await gate.enter(deadline);
+  let { timeoutMs } = deadline;
+  if (!gate.tryEnter()) {
+    await gate.enter(deadline);
+    timeoutMs = deadline.leftMs;
+  }
   try {
     const { signal } = deadline;
-    if (signal === undefined) return await answer(runtime, submit(deadline.leftMs, ""));
+    if (signal === undefined) return await answer(runtime, submit(timeoutMs, ""));
     const key = crypto.randomUUID();
-    return await withdrawOnAbort(actor, key, signal, answer(runtime, submit(deadline.leftMs, key)));
+    return await withdrawOnAbort(actor, key, signal, answer(runtime, submit(timeoutMs, key)));
   } finally {
     gate.leave();
   }
