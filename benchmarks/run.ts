@@ -28,12 +28,12 @@ const options = yargs(process.argv.slice(2))
     quick: {
       type: "boolean",
       default: false,
-      describe: "seconds instead of minutes; not for the record, not saved",
+      describe: "seconds instead of minutes; not for the record",
     },
     source: {
       type: "boolean",
       default: false,
-      describe: "the workspace's sources instead of tarballs; not saved",
+      describe: "the workspace's sources instead of tarballs; not for the record",
     },
     settle: {
       type: "number",
@@ -43,8 +43,7 @@ const options = yargs(process.argv.slice(2))
     rounds: { type: "number", default: 1, describe: "iono, Ray, iono, Ray, …; the table shows medians" },
     out: {
       type: "string",
-      default: join(import.meta.dirname, "results"),
-      describe: "folder of the saved tables",
+      describe: "folder of the saved table; benchmarks/results for a full run, none for a part",
     },
   })
   .check(({ rounds, settle }) => {
@@ -53,7 +52,7 @@ const options = yargs(process.argv.slice(2))
     if (!(settle >= 0)) throw new Error(`--settle must be seconds, 0 or more, not ${settle}`);
     return true;
   })
-  .example("$0 --only 'tasks async' --no-peers", "two rows, iono alone")
+  .example("$0 --only sync --no-peers", "some rows, iono alone")
   .version(false)
   .strict()
   .parseSync();
@@ -68,17 +67,17 @@ const machine = describeMachine({
 });
 
 const scratch = mkdtempSync(join(tmpdir(), "iono-benchmarks-"));
+process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
 const report: Report = {
   machine,
   command: ["node benchmarks/run.ts", ...process.argv.slice(2)].join(" "),
   rounds: options.rounds,
-  ...(await measure().finally(() => rmSync(scratch, { recursive: true, force: true }))),
+  ...(await measure()),
 };
 console.log(`\n${toMarkdown(report)}`);
-if (!options.quick && !options.source) {
-  const { markdown } = saveReport(report, options.out);
-  console.log(`Saved: ${markdown} and .json`);
-}
+const isPart = options.quick || options.source || options.only.length > 0;
+const folder = options.out ?? (isPart ? undefined : join(import.meta.dirname, "results"));
+if (folder !== undefined) console.log(`Saved: ${saveReport(report, folder).markdown} and .json`);
 const isComplete = [...report.rows, ...report.figures].every(({ error }) => error === undefined);
 process.exitCode = isComplete ? 0 : 1;
 

@@ -4,7 +4,7 @@ python microbenchmark.py --out FILE [--only PART]... [--settle SECONDS] [--quick
 
 Ray's main function, rows and timing are used as installed. What is set from here: which rows are timed,
 how long each waits for the machine to settle (Ray's parameter `warmup_time_sec`), and that the rows over
-the `ray://` client are left out, as nothing corresponds to them.
+the `ray://` client and of placement groups are left out, as nothing corresponds to them.
 """
 
 import argparse
@@ -39,6 +39,8 @@ def quick_timeit(name, fn, multiplier):
 
 def timeit(name, fn, multiplier=1, **_):
     plain_name = name.replace(" (Plasma Store)", "")
+    if plain_name.startswith("placement group"):
+        return [None]
     if options.only and not any(part in plain_name for part in options.only):
         return [None]
     if options.quick:

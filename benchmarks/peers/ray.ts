@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { median, spread } from "../core/figure.ts";
 import type { Figure } from "../core/figure.ts";
 import { isWanted } from "../core/only.ts";
-import type { Measured } from "../core/row.ts";
+import type { Failed, Measured } from "../core/row.ts";
 import { outsideFigures } from "../outside/figures.ts";
 import { readJsonLines } from "../outside/json-lines.ts";
 import { run } from "../outside/run.ts";
@@ -15,30 +15,44 @@ const ENVIRONMENT = { OMP_NUM_THREADS: "1", RAY_USAGE_STATS_ENABLED: "0" };
 const here = (file: string): string => join(import.meta.dirname, file);
 
 /** Ray's microbenchmark, but for the rows that are not wanted. */
-export async function rayRows(python: string, plan: Plan): Promise<Measured[]> {
+export async function rayRows(python: string, plan: Plan): Promise<(Measured | Failed)[]> {
   const out = join(plan.folder, `ray-${plan.round}.jsonl`);
   const argv = [python, here("microbenchmark.py"), "--out", out, "--settle", String(plan.settleSeconds)];
   argv.push(...plan.only.flatMap((part) => ["--only", part]));
   if (plan.quick) argv.push("--quick");
-  await run({ argv, cwd: plan.folder, env: ENVIRONMENT }, { echo: true });
-  return readJsonLines<Omit<Measured, "unit">>(out).map((row) => ({ ...row, unit: "" }));
+  const failed = await failure("Ray's microbenchmark", () =>
+    run({ argv, cwd: plan.folder, env: ENVIRONMENT }, { echo: true }),
+  );
+  const rows = readJsonLines<Omit<Measured, "unit">>(out).map((row) => ({ ...row, unit: "" }));
+  return [...rows, ...failed];
 }
 
 /** Ray's cold start, idle memory and recovery, with its defaults; the first two also without its dashboard. */
-export async function rayFigures(python: string, plan: Plan): Promise<Figure[]> {
+export async function rayFigures(python: string, plan: Plan): Promise<(Figure | Failed)[]> {
   const command = (...args: string[]) => ({
     argv: [python, here("first_result.py"), ...args],
     cwd: plan.folder,
     env: ENVIRONMENT,
   });
-  return [
-    ...(await outsideFigures({ first: command(), idle: command("idle") }, plan)),
-    ...(await outsideFigures(
-      { first: command("no-dashboard"), idle: command("idle", "no-dashboard") },
-      { ...plan, suffix: " (without dashboard)" },
-    )),
-    ...(await killedWorker(python, plan)),
-  ];
+  const lean = { ...plan, suffix: " (without dashboard)" };
+  const figures: (Figure | Failed)[] = [];
+  const failed = await failure("Ray's figures", async () => {
+    figures.push(...(await outsideFigures({ first: command(), idle: command("idle") }, plan)));
+    const leanCommands = { first: command("no-dashboard"), idle: command("idle", "no-dashboard") };
+    figures.push(...(await outsideFigures(leanCommands, lean)));
+    figures.push(...(await killedWorker(python, plan)));
+  });
+  return [...figures, ...failed];
+}
+
+/** A peer that fails must not cost what has been measured before it. */
+async function failure(name: string, attempt: () => Promise<unknown>): Promise<Failed[]> {
+  try {
+    await attempt();
+    return [];
+  } catch (error) {
+    return [{ name, error: String(error) }];
+  }
 }
 
 async function killedWorker(python: string, plan: Plan): Promise<Figure[]> {

@@ -39,7 +39,7 @@ export interface FigureComparison {
 
 /** Rows in the order they were measured. */
 export function compareRows(iono: Round[], ray: Round[]): RowComparison[] {
-  return names(iono, ({ rows }) => rows).map((name) => {
+  return names([...iono, ...ray], ({ rows }) => rows).map((name) => {
     const own = medianRow(iono, name);
     const peer = medianRow(ray, name);
     const copy = medianRow(iono, `memcpy beside ${name}`);
@@ -56,7 +56,7 @@ export function compareRows(iono: Round[], ray: Round[]): RowComparison[] {
       goal,
       ofCopy,
       met: isJudged ? ratio >= goal && (ofCopy === undefined || ofCopy >= shareOfCopy) : undefined,
-      error: own ? undefined : errorOf(iono, name, ({ rows }) => rows),
+      error: own ? undefined : errorOf([...iono, ...ray], name, ({ rows }) => rows),
     };
   });
 }
