@@ -22,16 +22,6 @@ const otherNodes = { "Node 22.15": "22.15.0", "Node 22": "22.23.3" };
 /** Prebuilt binaries are in these packages; their scripts only matter where there is none. */
 const needlessScripts = new Set(["koffi", "msgpackr-extract"]);
 
-const runtimeDist = join(workspaceRoot, "packages/runtime/dist");
-
-/** Whether the built runtime has its processes and its API: before that nothing can run. */
-function runtimeIsBuilt(): boolean {
-  const built = ["index.js", "worker/bin.js", "agent/bin.js"].every((file) =>
-    existsSync(join(runtimeDist, file)),
-  );
-  return built && /\bremote\b/.test(readFileSync(join(runtimeDist, "index.js"), "utf8"));
-}
-
 const [program] = snippetsOf(readFileSync(join(workspaceRoot, "README.md"), "utf8"));
 
 /** The same program as a CommonJS one: imports become `require`, and `await` moves into a function. */
@@ -139,21 +129,18 @@ describe.each(["Node 22.15", "Node 22", "Node 24"])("on %s", (name) => {
 
   test.for(Object.keys(forms))("the README's program runs as %s", async (form, { skip }) => {
     skip(name === "Node 22.15" && form.endsWith(".ts"), "needs a flag before 22.18");
-    skip(!runtimeIsBuilt(), "runtime bundle not built");
     await expectProgramRuns(installed, form, nodes[name]);
   });
 });
 
-test("it runs installed without any install script", async ({ skip }) => {
-  skip(!runtimeIsBuilt(), "runtime bundle not built");
+test("it runs installed without any install script", async () => {
   const folder = join(scratch, "no-scripts");
   await npmInstall(folder, tarballs, ["--ignore-scripts"]);
   writeFileSync(join(folder, "program.mjs"), plain);
   await expectProgramRuns(folder, "program.mjs", process.execPath);
 }, 60_000);
 
-test("the classes of iono are the same inside a task", async ({ skip }) => {
-  skip(!runtimeIsBuilt(), "runtime bundle not built");
+test("the classes of iono are the same inside a task", async () => {
   const file = join(installed, "identity.mjs");
   writeFileSync(
     file,

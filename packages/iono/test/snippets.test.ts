@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { linkedFolder, matchesPromise, runProgram, snippetsOf, workspaceRoot } from "@iono/testing";
 import type { Snippet } from "@iono/testing";
-import * as iono from "iono";
 
 const pages = [
   "README.md",
@@ -15,9 +14,6 @@ const pages = [
     .toSorted()
     .map((name) => `docs/guide/${name}`),
 ].map((path) => ({ path, snippets: snippetsOf(readFileSync(join(workspaceRoot, path), "utf8")) }));
-
-/** Until the runtime is complete there is nothing to run them with. */
-const runnable = "remote" in iono;
 
 const folder = linkedFolder();
 afterAll(() => folder[Symbol.dispose]());
@@ -29,8 +25,7 @@ function fileOf(path: string, { line }: Snippet): string {
 describe.each(pages)("$path", ({ path, snippets }) => {
   test("has programs", () => expect(snippets.length).toBeGreaterThan(0));
 
-  test.for(snippets)("the program at line $line", async (snippet, { skip }) => {
-    skip(!runnable, "the runtime does not export remote yet");
+  test.for(snippets)("the program at line $line", async (snippet) => {
     const file = join(folder.path, fileOf(path, snippet));
     writeFileSync(file, snippet.source);
     const { stdout, stderr, exitCode } = await runProgram({ file });
@@ -51,8 +46,7 @@ describe("types", () => {
   });
   afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-  test("the programs have no type errors", ({ skip }) => {
-    skip(!runnable, "the runtime does not export remote yet");
+  test("the programs have no type errors", () => {
     symlinkSync(join(workspaceRoot, "node_modules"), join(scratch, "node_modules"));
     writeFileSync(join(scratch, "package.json"), '{ "type": "module" }');
     const compilerOptions = { skipLibCheck: true, typeRoots: [join(workspaceRoot, "node_modules/@types")] };
