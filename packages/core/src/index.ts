@@ -86,7 +86,8 @@ export {
 export { payloadForms, referenceKinds, referenceStates } from "./protocol/payload.ts";
 export type { StoreLocation } from "./protocol/payload.ts";
 export { LeaseMachine, sanitizeResources } from "./machines/lease.ts";
-export type { LeaseEvent, LeaseInstruction, LeaseSettings } from "./machines/lease.ts";
+export type { LeaseEvent, LeaseInstruction, LeaseSettings } from "./machines/lease-events.ts";
+export { leaseTickMs } from "./machines/lease-events.ts";
 export { deathReasonWaitMs } from "./protocol/owner-agent.ts";
 export type { ActorMethod, ActorSpec, FromAgent, ToAgent } from "./protocol/owner-agent.ts";
 export { ActorDirectory } from "./machines/actor-directory.ts";
@@ -94,3 +95,5 @@ export type { ActorEvent, ActorInstruction, ActorState } from "./machines/actor-
 export { StoreMachine } from "./machines/store.ts";
 export { storePageBytes } from "./machines/store-events.ts";
 export type { DiskPlace, RefusalReason, StoreEvent, StoreInstruction, StoreOptions, StoreStats } from "./machines/store-events.ts";
+export { Borrower, Lender } from "./machines/borrow.ts";
+export type { BorrowerEvent, BorrowerInstruction, LenderEvent, LenderInstruction } from "./machines/borrow.ts";

@@ -8,89 +8,45 @@
  * Rules kept by `check()`:
  * - (L1) resources held by workers never exceed the node's, but for CPUs lent while all tasks of a worker wait;
  * - (L2) a worker has owners only while a shape holds it;
- * - (L3) what waits longest is served first: while it waits for a recall, nothing new is assigned to others;
- * - (L4) a worker that hosts an actor never gets tasks, and no worker becomes an actor after it ran tasks.
+ * - (L3) who has nothing and waits longest is served first: what it waits for is promised to it;
+ * - (L4) a worker that hosts an actor never gets tasks, and no worker becomes an actor after it ran tasks;
+ * - (L5) a GPU has one holder, or holders of shares that add up to one GPU at most; it is free when their processes are gone.
  */
-import { addResources, fits, makeVector, missingResource, noResources, shapeKey, unitsPerResource, type ResourceVector } from "../resources.ts";
+import { addResources, makeVector, missingResource, noResources, shapeKey, unitsPerResource, type ResourceVector } from "../resources.ts";
+import { checkLeases } from "./lease-check.ts";
+import type { LeaseEvent, LeaseInstruction, LeaseSettings } from "./lease-events.ts";
+import { GpuSlots } from "./lease-gpus.ts";
+import { findRoom, fitsNow, freeFor, minTenureTicks, type RoomView, type Wanted } from "./lease-room.ts";
+import { isUsable, shareOf, wantedOf, type ActorRequest, type Demand, type Shape, type Worker } from "./lease-state.ts";
 
-export type LeaseEvent =
-  | { readonly type: "demand"; readonly owner: number; readonly resources: ResourceVector; readonly count: number }
-  | { readonly type: "released"; readonly owner: number; readonly worker: number }
-  | { readonly type: "owner ended"; readonly owner: number }
-  | { readonly type: "worker ready"; readonly worker: number }
-  | { readonly type: "worker ended"; readonly worker: number }
-  | { readonly type: "worker blocked"; readonly worker: number; readonly blocked: boolean }
-  | { readonly type: "actor requested"; readonly request: number; readonly placement: ResourceVector; readonly running: ResourceVector }
-  | { readonly type: "actor withdrawn"; readonly request: number }
-  | { readonly type: "tick"; readonly nowMs: number };
+/** A shape that nobody has wanted for so long gives back the workers above the number that is kept. */
+const quietTicksKept = 100;
+const longestPauseTicks = 512;
 
-export type LeaseInstruction =
-  | { readonly type: "spawn"; readonly worker: number; readonly gpuIds: readonly number[] }
-  | { readonly type: "grant"; readonly owner: number; readonly worker: number; readonly shape: string }
-  | { readonly type: "recall"; readonly owner: number; readonly worker: number; readonly shape: string }
-  | { readonly type: "place actor"; readonly request: number; readonly worker: number }
-  | { readonly type: "stop"; readonly worker: number }
-  | { readonly type: "infeasible"; readonly owner: number; readonly request: number; readonly shape: string; readonly missing: string };
-
-export interface LeaseSettings {
-  readonly total: ResourceVector;
-  readonly maxWorkers: number;
-  /** Number of the first worker; they count up and are never reused. */
-  readonly firstWorker: number;
-  /** Workers kept though nothing wants them. */
-  readonly idleWorkers: number;
-}
-
-type WorkerState = "starting" | "idle" | "leased" | "recalled" | "actor" | "stopping";
-
-interface Worker {
-  readonly number: number;
-  state: WorkerState;
-  /** Shape that holds it, or for which it was spawned; "" for none. */
-  shape: string;
-  held: ResourceVector;
-  owners: Set<number>;
-  blocked: boolean;
-  /** It has served tasks: no actor may live in it. */
-  used: boolean;
-  /** Actor request that it is reserved for, while it starts. */
-  request: number;
-  readonly gpuIds: readonly number[];
-}
-
-interface Demand {
-  readonly owner: number;
-  readonly shape: string;
-  readonly resources: ResourceVector;
-  count: number;
-  /** Order of waiting. */
-  since: number;
-  saidInfeasible: boolean;
-}
-
-interface ActorRequest {
-  readonly request: number;
-  readonly placement: ResourceVector;
-  readonly running: ResourceVector;
-  since: number;
-  saidInfeasible: boolean;
-}
+/** What came of trying to give a shape or an actor a worker. */
+type Assigned = "yes" | "lacks resources" | "waits for a process";
 
 export class LeaseMachine {
   readonly #settings: LeaseSettings;
   readonly #workers = new Map<number, Worker>();
-  readonly #demands = new Map<string, Demand>();
+  readonly #shapes = new Map<string, Shape>();
   readonly #requests = new Map<number, ActorRequest>();
+  readonly #gpus: GpuSlots;
+  /** Processes that may start at one time: more would only slow each other down. */
+  readonly #mostStarting: number;
   #nextWorker: number;
+  #nextLease = 1;
   #order = 0;
   #out: LeaseInstruction[] = [];
-  /** Units of each GPU that are free. */
-  readonly #gpus: number[];
+  /** Starts that failed in a row, and ticks until the next is tried. */
+  #failedStarts = 0;
+  #pauseTicks = 0;
 
   constructor(settings: LeaseSettings) {
     this.#settings = settings;
     this.#nextWorker = settings.firstWorker;
-    this.#gpus = new Array<number>(Math.floor((settings.total["GPU"] ?? 0) / unitsPerResource)).fill(unitsPerResource);
+    this.#gpus = GpuSlots.of(settings.total["GPU"] ?? 0);
+    this.#mostStarting = Math.max(2, Math.floor((settings.total["CPU"] ?? 0) / unitsPerResource));
   }
 
   handle(event: LeaseEvent): LeaseInstruction[] {
@@ -100,7 +56,7 @@ export class LeaseMachine {
         this.#demand(event.owner, event.resources, event.count);
         break;
       case "released":
-        this.#released(event.owner, event.worker);
+        this.#released(event.owner, event.worker, event.lease);
         break;
       case "owner ended":
         this.#ownerEnded(event.owner);
@@ -113,10 +69,11 @@ export class LeaseMachine {
         break;
       case "worker blocked": {
         const worker = this.#workers.get(event.worker);
-        if (worker !== undefined) worker.blocked = event.blocked;
+        if (worker !== undefined && (worker.shape !== null || worker.state === "actor")) worker.blocked = event.blocked;
         break;
       }
       case "actor requested":
+        if (this.#requests.has(event.request)) break;
         this.#requests.set(event.request, {
           request: event.request,
           placement: event.placement,
@@ -129,6 +86,7 @@ export class LeaseMachine {
         this.#requests.delete(event.request);
         break;
       case "tick":
+        this.#tick();
         break;
     }
     this.#schedule();
@@ -138,20 +96,20 @@ export class LeaseMachine {
   /** Starts `count` workers ahead of any demand. */
   start(count: number): LeaseInstruction[] {
     this.#out = [];
-    for (let i = 0; i < count; i++) this.#spawn("", noResources, []);
+    for (let i = 0; i < count; i++) this.#spawn(null, noResources, []);
     return this.#out;
   }
 
+  /** Time matters now: somebody waits for a turn, a pause runs, or workers that nobody wants are to be given back. */
+  get wantsTicks(): boolean {
+    if (this.#pauseTicks > 0 || this.#unwantedWorkers() > this.#settings.idleWorkers) return true;
+    for (const shape of this.#shapes.values()) if (this.#wantsMore(shape)) return true;
+    return this.#requests.size > 0;
+  }
+
   /** What is free, as far as a shape is concerned: CPUs lent by blocked workers count for other shapes only. */
-  available(shape = ""): ResourceVector {
-    const free: Record<string, number> = { ...this.#settings.total };
-    for (const worker of this.#workers.values()) {
-      for (const name in worker.held) {
-        if (name === "CPU" && worker.blocked && worker.shape !== shape) continue;
-        free[name] = (free[name] ?? 0) - worker.held[name];
-      }
-    }
-    return free;
+  available(shape: string | null = null): ResourceVector {
+    return freeFor(shape, this.#settings.total, this.#workers.values());
   }
 
   get workerCount(): number {
@@ -161,7 +119,7 @@ export class LeaseMachine {
   /** Demand by shape, for people. */
   demands(): { shape: string; count: number }[] {
     const counts = new Map<string, number>();
-    for (const demand of this.#demands.values()) counts.set(demand.shape, (counts.get(demand.shape) ?? 0) + demand.count);
+    for (const shape of this.#shapes.values()) counts.set(shape.key, wantedOf(shape));
     for (const request of this.#requests.values()) {
       const shape = shapeKey(request.placement);
       counts.set(shape, (counts.get(shape) ?? 0) + 1);
@@ -169,75 +127,48 @@ export class LeaseMachine {
     return [...counts].filter(([, count]) => count > 0).map(([shape, count]) => ({ shape, count }));
   }
 
-  states(): { worker: number; state: string; shape: string; blocked: boolean }[] {
-    return [...this.#workers.values()].map(({ number, state, shape, blocked }) => ({ worker: number, state, shape, blocked }));
+  states(): { worker: number; state: string; shape: string; blocked: boolean; owners: number[] }[] {
+    return [...this.#workers.values()].map(({ number, state, shape, blocked, owners }) => ({
+      worker: number,
+      state,
+      shape: shape ?? "",
+      blocked,
+      owners: [...owners.keys()],
+    }));
   }
 
   /** @throws Error naming the rule that is broken. */
   check(): void {
-    const held: Record<string, number> = {};
-    for (const worker of this.#workers.values()) {
-      for (const name in worker.held) {
-        if (name === "CPU" && worker.blocked) continue;
-        held[name] = (held[name] ?? 0) + worker.held[name];
-      }
-      if (worker.owners.size > 0 && worker.state !== "leased" && worker.state !== "recalled") {
-        throw new Error(`L2: worker ${worker.number} is ${worker.state} and has owners`);
-      }
-      if (worker.state === "idle" && worker.request === 0 && shapeKey(worker.held) !== "") {
-        throw new Error(`L1: idle worker ${worker.number} holds ${shapeKey(worker.held)}`);
-      }
-      if (worker.state === "actor" && worker.used) throw new Error(`L4: worker ${worker.number} ran tasks and hosts an actor`);
-    }
-    const oversubscribed = [...this.#workers.values()].some((worker) => worker.blocked) || this.#wasLent;
-    for (const name in held) {
-      if (name === "CPU" && oversubscribed) continue;
-      if (held[name] > (this.#settings.total[name] ?? 0)) throw new Error(`L1: ${held[name]} of ${name} are held`);
-    }
+    checkLeases(this.#settings, this.#workers, this.#gpus);
   }
 
-  /** CPUs were lent at some time: their lender may have resumed while the borrower still runs. */
-  #wasLent = false;
+  // events
 
   #demand(owner: number, resources: ResourceVector, count: number): void {
-    const shape = shapeKey(resources);
-    const key = `${owner} ${shape}`;
-    const present = this.#demands.get(key);
-    if (present !== undefined) {
-      if (present.count === 0 && count > 0) present.since = this.#order++;
-      present.count = count;
-      if (count === 0) this.#demands.delete(key);
-    } else if (count > 0) {
-      this.#demands.set(key, { owner, shape, resources, count, since: this.#order++, saidInfeasible: false });
-    }
-  }
-
-  #released(owner: number, number: number): void {
-    const worker = this.#workers.get(number);
-    if (worker === undefined || !worker.owners.delete(owner) || worker.owners.size > 0) return;
-    this.#free(worker);
-  }
-
-  #free(worker: Worker): void {
-    if (worker.state === "stopping") return;
-    worker.blocked = false;
-    // The memory of a GPU is free when the process is gone, not before.
-    if (worker.gpuIds.length > 0) {
-      this.#stop(worker);
+    const key = shapeKey(resources);
+    let shape = this.#shapes.get(key);
+    if (count <= 0) {
+      shape?.demands.delete(owner);
       return;
     }
-    worker.held = noResources;
-    worker.shape = "";
-    worker.state = "idle";
+    if (shape === undefined) {
+      shape = { key, resources, demands: new Map(), since: this.#order++, quietTicks: 0 };
+      this.#shapes.set(key, shape);
+    } else if (shape.demands.size === 0) shape.since = this.#order++;
+    const present = shape.demands.get(owner);
+    if (present === undefined) shape.demands.set(owner, { owner, count, saidInfeasible: false });
+    else present.count = count;
   }
 
-  #stop(worker: Worker): void {
-    worker.state = "stopping";
-    this.#out.push({ type: "stop", worker: worker.number });
+  #released(owner: number, number: number, lease: number): void {
+    const worker = this.#workers.get(number);
+    if (worker?.owners.get(owner) !== lease) return;
+    worker.owners.delete(owner);
+    if (worker.owners.size === 0) this.#free(worker);
   }
 
   #ownerEnded(owner: number): void {
-    for (const [key, demand] of this.#demands) if (demand.owner === owner) this.#demands.delete(key);
+    for (const shape of this.#shapes.values()) shape.demands.delete(owner);
     for (const worker of this.#workers.values()) {
       if (worker.owners.delete(owner) && worker.owners.size === 0) this.#free(worker);
     }
@@ -246,230 +177,343 @@ export class LeaseMachine {
   #ready(number: number): void {
     const worker = this.#workers.get(number);
     if (worker === undefined || worker.state !== "starting") return;
+    this.#failedStarts = 0;
     if (worker.request !== 0) {
       const request = this.#requests.get(worker.request);
-      if (request !== undefined) {
-        this.#placeActor(worker, request);
-        return;
-      }
       worker.request = 0;
-      worker.held = noResources;
-      worker.state = "idle";
+      if (request !== undefined) this.#placeActor(worker, request);
+      else this.#free(worker);
       return;
     }
-    worker.state = worker.shape === "" ? "idle" : "leased";
-    if (worker.state === "leased") worker.used = true;
+    if (worker.shape === null) worker.state = "idle";
+    else this.#lease(worker);
   }
 
   #ended(number: number): void {
     const worker = this.#workers.get(number);
     if (worker === undefined) return;
     this.#workers.delete(number);
-    this.#returnGpus(worker);
+    this.#gpus.giveBack(worker.gpuIds, worker.gpuUnits);
+    this.#leaves(worker);
+    if (worker.state !== "starting") return;
+    // Whatever keeps workers from starting will not be better at once.
+    this.#failedStarts++;
+    this.#pauseTicks = Math.min(longestPauseTicks, 2 ** this.#failedStarts);
   }
 
-  #placeActor(worker: Worker, request: ActorRequest): void {
-    this.#requests.delete(request.request);
-    worker.state = "actor";
-    worker.request = 0;
-    worker.held = request.running;
-    this.#out.push({ type: "place actor", request: request.request, worker: worker.number });
-  }
-
-  // scheduling
-
-  #schedule(): void {
-    const waiting: (Demand | ActorRequest)[] = [...this.#demands.values(), ...this.#requests.values()];
-    waiting.sort((a, b) => a.since - b.since);
-    const held = new Set<string>();
-    for (const each of waiting) {
-      const stuck = "owner" in each ? this.#serve(each, held) : this.#serveActor(each, held);
-      // (L3) what it waits for is not given to those behind it.
-      if (stuck !== null) for (const name of stuck) held.add(name);
-    }
-    this.#trim();
-  }
-
-  /** Grants an owner workers of its shape. Returns the resources it still waits for, or null. */
-  #serve(demand: Demand, reserved: ReadonlySet<string>): string[] | null {
-    const { shape, resources, owner } = demand;
-    const missing = missingResource(resources, this.#settings.total);
-    if (missing !== undefined) {
-      if (!demand.saidInfeasible) this.#out.push({ type: "infeasible", owner, request: 0, shape, missing });
-      demand.saidInfeasible = true;
-      return null;
-    }
-    let mine = 0;
-    let wanted = 0;
-    for (const other of this.#demands.values()) if (other.shape === shape) wanted += other.count;
-    const usable: Worker[] = [];
+  #tick(): void {
+    if (this.#pauseTicks > 0) this.#pauseTicks--;
+    for (const worker of this.#workers.values()) if (worker.state === "leased") worker.tenure++;
+    for (const shape of this.#shapes.values()) shape.quietTicks = wantedOf(shape) > 0 ? 0 : shape.quietTicks + 1;
     for (const worker of this.#workers.values()) {
-      if (worker.shape !== shape || worker.state === "recalled" || worker.state === "stopping" || worker.state === "actor") continue;
-      usable.push(worker);
-      if (worker.owners.has(owner)) mine++;
+      if (this.#unwantedWorkers() <= this.#settings.idleWorkers) break;
+      if (worker.state !== "leased" || worker.shape === null) continue;
+      const shape = this.#shapes.get(worker.shape);
+      if (shape === undefined || shape.quietTicks >= quietTicksKept) this.#recall(worker);
     }
-    let stuck: string[] | null = null;
-    while (usable.length < wanted) {
-      if (Object.keys(resources).some((name) => reserved.has(name))) break;
-      const worker = this.#assign(shape, resources);
-      if (worker === null) {
-        stuck = this.#reclaim(shape, resources) ? Object.keys(resources) : null;
-        break;
-      }
-      usable.push(worker);
-    }
-    // The least shared first, so that owners spread over the workers.
-    usable.sort((a, b) => a.owners.size - b.owners.size);
-    for (const worker of usable) {
-      if (mine >= demand.count) break;
-      if (worker.state === "starting" || worker.owners.has(owner) || worker.number === owner) continue;
-      worker.owners.add(owner);
-      mine++;
-      this.#out.push({ type: "grant", owner, worker: worker.number, shape });
-    }
-    return usable.length === 0 ? stuck : null;
   }
 
-  #serveActor(request: ActorRequest, reserved: ReadonlySet<string>): string[] | null {
-    for (const worker of this.#workers.values()) if (worker.request === request.request) return null;
-    const missing = missingResource(request.placement, this.#settings.total);
-    if (missing !== undefined) {
-      if (!request.saidInfeasible) {
-        this.#out.push({ type: "infeasible", owner: 0, request: request.request, shape: shapeKey(request.placement), missing });
-      }
-      request.saidInfeasible = true;
-      return null;
-    }
-    const names = Object.keys(request.running);
-    if (names.some((name) => reserved.has(name))) return null;
-    if (!fits(request.running, this.available())) {
-      return this.#reclaim("", request.running) ? names : null;
-    }
-    const spare = this.#fresh(request.running);
-    if (spare !== null) {
-      this.#placeActor(spare, request);
-      return null;
-    }
-    if (this.#workers.size >= this.#settings.maxWorkers) return null;
-    const worker = this.#spawn("", request.running, this.#takeGpus(request.running["GPU"] ?? 0));
-    worker.request = request.request;
-    return null;
+  // workers
+
+  #lease(worker: Worker): void {
+    worker.state = "leased";
+    worker.used = true;
+    worker.tenure = 0;
   }
 
-  /** An idle worker that never ran tasks. */
-  #fresh(resources: ResourceVector): Worker | null {
-    if ((resources["GPU"] ?? 0) > 0) return null;
-    for (const worker of this.#workers.values()) {
-      if (worker.state === "idle" && !worker.used && worker.gpuIds.length === 0) return worker;
+  /** No owner sends it work any more. */
+  #free(worker: Worker): void {
+    if (worker.state === "stopping") return;
+    worker.blocked = false;
+    if (worker.gpuIds.length > 0) {
+      this.#stop(worker);
+      return;
     }
-    return null;
+    this.#leaves(worker);
+    worker.held = noResources;
+    worker.borrowedCpu = 0;
+    worker.shape = null;
+    worker.state = "idle";
   }
 
-  /** A worker for the shape, idle or new; null when the resources are not free. */
-  #assign(shape: string, resources: ResourceVector): Worker | null {
-    if (!fits(resources, this.available(shape))) return null;
-    if (this.#workers.values().some((worker) => worker.blocked && worker.shape !== shape)) this.#wasLent = true;
-    const gpu = resources["GPU"] ?? 0;
-    if (gpu === 0) {
-      for (const state of ["idle", "starting"] as const) {
-        for (const worker of this.#workers.values()) {
-          if (worker.state !== state || worker.shape !== "" || worker.request !== 0 || worker.gpuIds.length > 0) continue;
-          worker.shape = shape;
-          worker.held = resources;
-          if (state === "idle") {
-            worker.state = "leased";
-            worker.used = true;
-          }
-          return worker;
-        }
-      }
-    }
-    if (this.#workers.size >= this.#settings.maxWorkers) return null;
-    return this.#spawn(shape, resources, this.#takeGpus(gpu));
+  /** A shape that loses its last worker waits from now on. */
+  #leaves(worker: Worker): void {
+    if (worker.shape === null) return;
+    const shape = this.#shapes.get(worker.shape);
+    if (shape === undefined) return;
+    for (const other of this.#workers.values()) if (other !== worker && isUsable(other, shape.key)) return;
+    shape.since = this.#order++;
   }
 
-  #spawn(shape: string, held: ResourceVector, gpuIds: readonly number[]): Worker {
+  #stop(worker: Worker): void {
+    this.#leaves(worker);
+    worker.state = "stopping";
+    this.#out.push({ type: "stop", worker: worker.number });
+  }
+
+  #recall(worker: Worker): void {
+    worker.state = "recalled";
+    if (worker.owners.size === 0) {
+      this.#free(worker);
+      return;
+    }
+    this.#leaves(worker);
+    for (const [owner, lease] of worker.owners) {
+      this.#out.push({ type: "recall", owner, worker: worker.number, lease, shape: worker.shape ?? "" });
+    }
+  }
+
+  #spawn(shape: string | null, held: ResourceVector, gpuIds: readonly number[]): Worker {
+    const gpuUnits = held["GPU"] ?? 0;
     const worker: Worker = {
       number: this.#nextWorker++,
       state: "starting",
       shape,
       held,
-      owners: new Set(),
+      borrowedCpu: 0,
+      owners: new Map(),
       blocked: false,
       used: false,
       request: 0,
       gpuIds,
+      gpuUnits,
+      tenure: 0,
     };
+    this.#gpus.take(gpuIds, gpuUnits);
     this.#workers.set(worker.number, worker);
     this.#out.push({ type: "spawn", worker: worker.number, gpuIds });
     return worker;
   }
 
-  /**
-   * Recalls a worker of another shape so that `resources` can be had. Workers whose owners want nothing come first;
-   * then the shape with the most workers gives one, if it has more than one or has waited less. True when some are on
-   * their way back.
-   */
-  #reclaim(shape: string, resources: ResourceVector): boolean {
-    const free = this.available(shape);
-    const lacking = Object.keys(resources).filter((name) => resources[name] > (free[name] ?? 0));
-    let returning: ResourceVector = noResources;
+  #placeActor(worker: Worker, request: ActorRequest): void {
+    this.#requests.delete(request.request);
+    worker.state = "actor";
+    worker.held = request.running;
+    this.#out.push({ type: "place actor", request: request.request, worker: worker.number, gpuIds: worker.gpuIds });
+  }
+
+  // scheduling
+
+  #schedule(): void {
+    let reserved: ResourceVector = noResources;
+    for (const each of this.#starving()) {
+      const wanted: Wanted =
+        "request" in each
+          ? { shape: null, resources: each.running, isStarving: true }
+          : { shape: each.key, resources: each.resources, isStarving: true };
+      const assigned = "request" in each ? this.#serveActor(each, wanted, reserved) : this.#serveShape(each, wanted, reserved);
+      if (assigned === "yes") continue;
+      // (L3) promised: those behind get what is left beside it.
+      if (assigned === "waits for a process" || this.#makeRoom(wanted, reserved)) {
+        reserved = addResources(reserved, wanted.resources);
+      }
+    }
+    this.#grow(reserved);
+    for (const shape of this.#shapes.values()) this.#settle(shape);
+    this.#trim();
+  }
+
+  /** Shapes without any worker and actors, the longest waiting first; those that will never fit are told so. */
+  #starving(): (Shape | ActorRequest)[] {
+    const all: (Shape | ActorRequest)[] = [];
+    const { total } = this.#settings;
+    for (const shape of this.#shapes.values()) {
+      if (wantedOf(shape) === 0 || this.#usable(shape.key).length > 0) continue;
+      const missing = missingResource(shape.resources, total);
+      if (missing === undefined) all.push(shape);
+      else for (const demand of shape.demands.values()) this.#sayInfeasible(demand, { owner: demand.owner, request: 0 }, shape.key, missing);
+    }
+    const reservedFor = new Set<number>();
+    for (const worker of this.#workers.values()) reservedFor.add(worker.request);
+    for (const request of this.#requests.values()) {
+      if (reservedFor.has(request.request)) continue;
+      const missing = missingResource(request.placement, total) ?? missingResource(request.running, total);
+      if (missing === undefined) all.push(request);
+      else this.#sayInfeasible(request, { owner: 0, request: request.request }, shapeKey(request.placement), missing);
+    }
+    return all.sort((a, b) => a.since - b.since);
+  }
+
+  #sayInfeasible(once: Demand | ActorRequest, who: { owner: number; request: number }, shape: string, missing: string): void {
+    if (!once.saidInfeasible) this.#out.push({ type: "infeasible", ...who, shape, missing });
+    once.saidInfeasible = true;
+  }
+
+  /** Shapes that have workers and could use more: what is left goes to those that have least. */
+  #grow(reserved: ResourceVector): void {
+    const growing = [...this.#shapes.values()].filter((shape) => this.#usable(shape.key).length > 0 && this.#wantsMore(shape));
+    const { total } = this.#settings;
+    const share = (shape: Shape): number => shareOf(shape.resources, total) * this.#usable(shape.key).length;
+    while (growing.length > 0) {
+      growing.sort((a, b) => share(a) - share(b));
+      const shape = growing[0];
+      const wanted: Wanted = { shape: shape.key, resources: shape.resources, isStarving: false };
+      const assigned = this.#serveShape(shape, wanted, reserved);
+      if (assigned === "lacks resources") this.#makeRoom(wanted, reserved);
+      if (assigned !== "yes" || !this.#wantsMore(shape)) growing.shift();
+    }
+  }
+
+  #wantsMore(shape: Shape): boolean {
+    const wanted = wantedOf(shape);
+    if (wanted === 0 || missingResource(shape.resources, this.#settings.total) !== undefined) return false;
+    const usable = this.#usable(shape.key);
+    // A worker does not serve itself: its own demand needs another.
+    return usable.length < wanted || (usable.length === 1 && shape.demands.has(usable[0].number));
+  }
+
+  #usable(shape: string): Worker[] {
+    const usable: Worker[] = [];
+    for (const worker of this.#workers.values()) if (isUsable(worker, shape)) usable.push(worker);
+    return usable;
+  }
+
+  /** Gives a shape one more worker: an idle one, one that starts for nobody, or a new one. */
+  #serveShape(shape: Shape, wanted: Wanted, reserved: ResourceVector): Assigned {
+    const view = this.#view(reserved);
+    if (!fitsNow(view, wanted)) return "lacks resources";
+    const { resources } = shape;
+    const borrowedCpu = this.#borrowed(resources);
+    const gpuIds = this.#gpus.find(resources["GPU"] ?? 0) ?? [];
+    let worker = gpuIds.length === 0 ? this.#spare() : null;
+    if (worker === null) {
+      if (!this.#mayStart(wanted, view)) return "waits for a process";
+      worker = this.#spawn(shape.key, resources, gpuIds);
+    } else {
+      worker.shape = shape.key;
+      worker.held = resources;
+      if (worker.state === "idle") this.#lease(worker);
+    }
+    worker.borrowedCpu = borrowedCpu;
+    return "yes";
+  }
+
+  #serveActor(request: ActorRequest, wanted: Wanted, reserved: ResourceVector): Assigned {
+    const view = this.#view(reserved);
+    if (!fitsNow(view, wanted)) return "lacks resources";
+    const { running } = request;
+    const borrowedCpu = this.#borrowed(running);
+    const gpuIds = this.#gpus.find(running["GPU"] ?? 0) ?? [];
+    const fresh = gpuIds.length === 0 ? this.#fresh() : null;
+    if (fresh !== null) {
+      fresh.borrowedCpu = borrowedCpu;
+      if (fresh.state === "idle") this.#placeActor(fresh, request);
+      else {
+        fresh.request = request.request;
+        fresh.held = running;
+      }
+      return "yes";
+    }
+    if (!this.#mayStart(wanted, view)) return "waits for a process";
+    const worker = this.#spawn(null, running, gpuIds);
+    worker.request = request.request;
+    worker.borrowedCpu = borrowedCpu;
+    return "yes";
+  }
+
+  /** CPU units of `resources` that are there only because blocked workers lend theirs. */
+  #borrowed(resources: ResourceVector): number {
+    let free = this.#settings.total["CPU"] ?? 0;
+    for (const worker of this.#workers.values()) free -= (worker.held["CPU"] ?? 0) - worker.borrowedCpu;
+    return Math.max(0, (resources["CPU"] ?? 0) - Math.max(0, free));
+  }
+
+  /** A worker without work: one that served tasks before, so that fresh ones are left for actors. */
+  #spare(): Worker | null {
+    let best: Worker | null = null;
+    const rank = (worker: Worker): number => (worker.state === "idle" ? (worker.used ? 0 : 1) : 2);
     for (const worker of this.#workers.values()) {
-      if (worker.state === "recalled") returning = addResources(returning, worker.held);
+      const isFree = worker.state === "idle" || (worker.state === "starting" && worker.shape === null && worker.request === 0);
+      if (isFree && worker.gpuIds.length === 0 && (best === null || rank(worker) < rank(best))) best = worker;
     }
-    const enough = (): boolean => lacking.every((name) => (free[name] ?? 0) + (returning[name] ?? 0) >= resources[name]);
-    if (enough()) return true;
-    const candidates = [...this.#workers.values()].filter(
-      (worker) => worker.state === "leased" && worker.shape !== shape && lacking.some((name) => (worker.held[name] ?? 0) > 0),
-    );
-    const demand = (worker: Worker): number => {
-      let total = 0;
-      for (const each of this.#demands.values()) if (each.shape === worker.shape) total += each.count;
-      return total;
-    };
-    candidates.sort((a, b) => Number(demand(a) > 0) - Number(demand(b) > 0));
-    for (const worker of candidates) {
-      worker.state = "recalled";
-      returning = addResources(returning, worker.held);
-      if (worker.owners.size === 0) this.#free(worker);
-      else for (const owner of worker.owners) this.#out.push({ type: "recall", owner, worker: worker.number, shape: worker.shape });
-      if (enough()) break;
-    }
-    return true;
+    return best;
   }
 
-  /** Stops idle workers above the number that is kept. */
+  /** A worker, up or starting, that has not served tasks. */
+  #fresh(): Worker | null {
+    let starting: Worker | null = null;
+    for (const worker of this.#workers.values()) {
+      if (worker.used || worker.gpuIds.length > 0 || worker.shape !== null || worker.request !== 0) continue;
+      if (worker.state === "idle") return worker;
+      if (worker.state === "starting") starting ??= worker;
+    }
+    return starting;
+  }
+
+  /** Whether one more process may start now; if there are too many, one that does nothing is stopped. */
+  #mayStart(wanted: Wanted, view: RoomView): boolean {
+    if (this.#pauseTicks > 0) return false;
+    let starting = 0;
+    for (const worker of this.#workers.values()) {
+      if (worker.state === "starting") starting++;
+    }
+    if (this.#workers.size < this.#settings.maxWorkers) return starting < this.#mostStarting;
+    const workers = [...this.#workers.values()];
+    if (workers.some((worker) => worker.state === "stopping" || (worker.state === "recalled" && wanted.isStarving))) return false;
+    const idle = workers.find((worker) => worker.state === "idle");
+    if (idle !== undefined) this.#stop(idle);
+    else if (wanted.isStarving) {
+      const gives = workers.find((worker) => worker.state === "leased" && worker.shape !== wanted.shape && this.#mayGiveProcess(worker, view));
+      if (gives !== undefined) this.#recall(gives);
+    }
+    return false;
+  }
+
+  #mayGiveProcess(worker: Worker, view: RoomView): boolean {
+    const shape = view.shapes.get(worker.shape ?? "");
+    return shape === undefined || wantedOf(shape) === 0 || worker.tenure >= minTenureTicks;
+  }
+
+  /** Sees to it that resources come back, if they can. True when they will. */
+  #makeRoom(wanted: Wanted, reserved: ResourceVector): boolean {
+    const room = findRoom(this.#view(reserved), wanted);
+    if (room.kind === "recall") for (const worker of room.workers) this.#recall(worker);
+    return room.kind !== "none";
+  }
+
+  #view(reserved: ResourceVector): RoomView {
+    return { total: this.#settings.total, workers: [...this.#workers.values()], shapes: this.#shapes, gpus: this.#gpus, reserved };
+  }
+
+  /** Grants the workers of a shape to its owners, the least shared first; those that nobody holds or wants are freed. */
+  #settle(shape: Shape): void {
+    const ready = this.#usable(shape.key).filter((worker) => worker.state === "leased");
+    for (const { owner, count } of shape.demands.values()) {
+      let mine = 0;
+      for (const worker of ready) if (worker.owners.has(owner)) mine++;
+      if (mine >= count) continue;
+      ready.sort((a, b) => a.owners.size - b.owners.size);
+      for (const worker of ready) {
+        if (mine >= count) break;
+        if (worker.owners.has(owner) || worker.number === owner) continue;
+        const lease = this.#nextLease++;
+        worker.owners.set(owner, lease);
+        mine++;
+        this.#out.push({ type: "grant", owner, worker: worker.number, lease, shape: shape.key });
+      }
+    }
+    if (wantedOf(shape) > 0) return;
+    for (const worker of ready) if (worker.owners.size === 0) this.#free(worker);
+    if (this.#usable(shape.key).length === 0 && shape.demands.size === 0) this.#shapes.delete(shape.key);
+  }
+
+  #unwantedWorkers(): number {
+    let count = 0;
+    for (const worker of this.#workers.values()) {
+      if (worker.state === "idle") count++;
+      else if (worker.state === "leased") {
+        const shape = this.#shapes.get(worker.shape ?? "");
+        if (shape === undefined || wantedOf(shape) === 0) count++;
+      }
+    }
+    return count;
+  }
+
+  /** Stops idle workers above the number that is kept, those that served tasks first. */
   #trim(): void {
-    let idle = 0;
-    for (const worker of this.#workers.values()) if (worker.state === "idle" && ++idle > this.#settings.idleWorkers) this.#stop(worker);
-  }
-
-  // GPUs
-
-  /** Assigns GPU ids: whole free ones, or a share of the fullest that has room. */
-  #takeGpus(units: number): readonly number[] {
-    if (units === 0) return [];
-    if (units < unitsPerResource) {
-      let best = -1;
-      this.#gpus.forEach((free, id) => {
-        if (free >= units && (best < 0 || free < this.#gpus[best])) best = id;
-      });
-      if (best < 0) return [];
-      this.#gpus[best] -= units;
-      return [best];
-    }
-    const ids: number[] = [];
-    for (let id = 0; id < this.#gpus.length && ids.length < units / unitsPerResource; id++) {
-      if (this.#gpus[id] === unitsPerResource) ids.push(id);
-    }
-    for (const id of ids) this.#gpus[id] = 0;
-    return ids;
-  }
-
-  #returnGpus(worker: Worker): void {
-    const units = worker.held["GPU"] ?? 0;
-    const each = units < unitsPerResource ? units : unitsPerResource;
-    for (const id of worker.gpuIds) this.#gpus[id] = Math.min(unitsPerResource, this.#gpus[id] + each);
+    const idle = [...this.#workers.values()].filter((worker) => worker.state === "idle");
+    idle.sort((a, b) => Number(b.used) - Number(a.used));
+    for (const worker of idle.slice(0, Math.max(0, idle.length - this.#settings.idleWorkers))) this.#stop(worker);
   }
 }
 

@@ -100,8 +100,8 @@ describe("StoreMachine", () => {
     const pin = store.pin(3, store.located(ticket));
     store.send({ kind: "died", process: 1 });
     expect(store.answers.get(pin)).toBe("lost");
-    expect(store.answers.get(store.pin(3, store.located(ticket)))).toBe("lost");
-    expect(store.machine.stats().usedBytes).toBe(0);
+    expect(store.answers.get(store.pin(3, store.located(ticket)))).toBe("stale");
+    expect(store.machine.stats().blocks).toBe(0);
   });
 
   it("drops a block written for a process that has died", () => {

@@ -361,8 +361,9 @@ export class StoreMachine {
     this.#recycle(block);
   }
 
-  /** A block's bytes are gone for good. */
+  /** A block's bytes are gone for good. One that was never sealed is known to nobody. */
   #lose(block: Block, out: StoreInstruction[]): void {
+    if (block.state === "writing") block.holds.clear();
     this.#leaveMemory(block);
     this.#leaveDisk(block, out);
     block.state = "lost";
