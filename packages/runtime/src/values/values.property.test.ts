@@ -191,9 +191,11 @@ describe("malformed input", () => {
     return message === "no error" || message.startsWith("malformed value");
   };
 
+  // The properties are the assertions: `assert` throws.
+  /* oxlint-disable vitest/expect-expect */
   it("of random bytes throws or is a value", () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => expect(settles(bytes)).toBe(true)),
+      fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => settles(bytes)),
       { numRuns: 3000 },
     );
   });
@@ -205,9 +207,7 @@ describe("malformed input", () => {
       fc.constantFrom(0x80, 0x40, 0x41, 0xff, 0x7f, 1, 2, 3),
     );
     fc.assert(
-      fc.property(fc.array(byte, { maxLength: 120 }), (bytes) =>
-        expect(settles(Uint8Array.from(bytes))).toBe(true),
-      ),
+      fc.property(fc.array(byte, { maxLength: 120 }), (bytes) => settles(Uint8Array.from(bytes))),
       { numRuns: 6000 },
     );
   });
@@ -220,13 +220,14 @@ describe("malformed input", () => {
         (value, changes) => {
           const { bytes, parts } = encode(value, rejectingEncodeHost);
           for (const [at, byte] of changes) bytes[at % bytes.length] = byte;
-          expect(settles(bytes, parts)).toBe(true);
+          return settles(bytes, parts);
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: 800 },
     );
   });
 
+  /* oxlint-enable vitest/expect-expect */
   it("of a value cut off anywhere throws", () => {
     fc.assert(
       fc.property(anyValue, (value) => {
