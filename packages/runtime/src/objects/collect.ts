@@ -57,7 +57,7 @@ function post(session: inspector.Session, method: string, parameters: object): A
   let answer: Answer = {};
   session.post(method, parameters, (error, result) => {
     if (error !== null) failures.push(error);
-    answer = (result ?? {}) as Answer;
+    answer = result ?? {};
   });
   for (const failure of failures) throw failure;
   return answer;

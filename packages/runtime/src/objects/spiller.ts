@@ -24,6 +24,8 @@ interface SpillerOptions {
 
 /** A file that long takes no more blocks. */
 const fileBytes = 64 * 1024 * 1024;
+/** A piece of work that takes longer is not waited for. */
+const hangingMs = 60_000;
 
 /**
  * Spilled objects on disk: which file, which place. The reading and writing happens in a thread, started when needed.
@@ -32,7 +34,10 @@ const fileBytes = 64 * 1024 * 1024;
 export class Spiller {
   readonly #options: SpillerOptions;
   readonly #files = new Map<number, SpillFile>();
-  readonly #pending = new Map<number, (reply: SpillReply) => void>();
+  readonly #pending = new Map<
+    number,
+    { readonly settle: (reply: SpillReply) => void; readonly since: number }
+  >();
   #worker: Worker | undefined;
   #current: SpillFile | undefined;
   #nextFile = 1;
@@ -45,6 +50,12 @@ export class Spiller {
 
   get fileCount(): number {
     return this.#files.size;
+  }
+
+  /** True while the thread reads or writes; not when a disk hangs. */
+  get isWorking(): boolean {
+    for (const { since } of this.#pending.values()) return performance.now() - since < hangingMs; // the oldest
+    return false;
   }
 
   /** Writes blocks one after the other into one file, trying each directory before giving up. */
@@ -126,10 +137,10 @@ export class Spiller {
     if (this.#files.delete(file.number)) this.#ask({ kind: "close", file: file.number }, () => {});
   }
 
-  #ask(request: SpillRequest, then: (reply: SpillReply) => void): void {
+  #ask(request: SpillRequest, settle: (reply: SpillReply) => void): void {
     if (this.#closed) return;
     const id = this.#nextRequest++;
-    this.#pending.set(id, then);
+    this.#pending.set(id, { settle, since: performance.now() });
     this.#worker ??= this.#startWorker();
     this.#worker.postMessage({ id, request });
   }
@@ -141,9 +152,9 @@ export class Spiller {
     });
     worker.unref();
     worker.on("message", ({ id, reply }: { id: number; reply: SpillReply }) => {
-      const then = this.#pending.get(id);
+      const pending = this.#pending.get(id);
       this.#pending.delete(id);
-      then?.(reply);
+      pending?.settle(reply);
     });
     worker.on("error", (error) => this.#lost(error));
     return worker;
@@ -157,6 +168,6 @@ export class Spiller {
     this.#files.clear();
     const pending = [...this.#pending.values()];
     this.#pending.clear();
-    for (const then of pending) then({ kind: "failed", code: "the spill thread failed" });
+    for (const { settle } of pending) settle({ kind: "failed", code: "the spill thread failed" });
   }
 }

@@ -23,8 +23,9 @@ export interface StoreClientOptions {
 /** Values up to this size are copied out; a mapping costs 60 µs. */
 export const copyLimitBytes = 512 * 1024;
 const mebibyte = 1024 * 1024;
-/** A blocking wait for room wakes up so often, to collect garbage again. */
-const parkMs = 500;
+/** A wait for room collects garbage after so long, and then again and again. */
+const firstParkMs = 20;
+const longestParkMs = 500;
 const longestPollMs = 20;
 
 /** How often this process pins a block; the agent knows only whether it does. (I4) */
@@ -169,8 +170,8 @@ export class StoreClient {
     let reply = ask(false);
     // Our own garbage goes first: the agent would write it to disk.
     if (reply.status === "full" && handles.collectBlocking(false) > 0) reply = ask(false);
-    const give = this.#patience();
-    while (reply.status === "full" && give.upAfter(reply.progress)) reply = ask(true);
+    const waiting = this.#patience();
+    while (reply.status === "full" && waiting.isWorthwhile(reply.progress)) reply = ask(true);
     return this.#granted(reply, sizeBytes);
   }
 
@@ -194,8 +195,8 @@ export class StoreClient {
       await nextTurn();
       reply = await ask(false);
     }
-    const give = this.#patience();
-    while (reply.status === "full" && give.upAfter(reply.progress)) reply = await ask(true);
+    const waiting = this.#patience();
+    while (reply.status === "full" && waiting.isWorthwhile(reply.progress)) reply = await ask(true);
     return this.#granted(reply, sizeBytes);
   }
 
@@ -301,24 +302,33 @@ export class StoreClient {
   /** Blocks until a ticket has its answer, or the store has made no progress for too long. */
   #settle(first: StoreReply, ticket: number): StoreReply {
     const { link, handles } = this.#open();
-    const give = this.#patience();
+    const waiting = this.#patience();
     let reply = first;
-    while (reply.status === "waiting") {
+    for (let parkMs = firstParkMs; reply.status === "waiting"; parkMs = longestParkMs) {
       reply = link.ask({ op: "await", ticket, size: parkMs });
       if (reply.status !== "waiting") break;
-      handles.collectBlocking(false);
-      if (!give.upAfter(reply.progress)) return this.#cancel(ticket, reply);
+      handles.collectBlocking(false); // what we map in vain may be what is missing
+      if (waiting.isWorthwhile(reply.progress) || handles.collectBlocking(true) > 0) continue;
+      return this.#cancel(ticket, reply);
     }
     return reply;
   }
 
   async #settleAsync(first: StoreReply, ticket: number): Promise<StoreReply> {
-    const give = this.#patience();
+    const { link, handles } = this.#open();
+    const waiting = this.#patience();
     let reply = first;
+    let waitedMs = 0;
+    let collectAtMs = firstParkMs;
     for (let pollMs = 1; reply.status === "waiting"; pollMs = Math.min(longestPollMs, pollMs * 2)) {
-      await delay(pollMs, undefined, { ref: true });
-      reply = this.#open().link.ask({ op: "await", ticket });
-      if (reply.status === "waiting" && !give.upAfter(reply.progress)) return this.#cancel(ticket, reply);
+      await delay(pollMs);
+      reply = link.ask({ op: "await", ticket });
+      if (reply.status === "waiting" && !waiting.isWorthwhile(reply.progress))
+        return this.#cancel(ticket, reply);
+      waitedMs += pollMs;
+      if (waitedMs < collectAtMs) continue;
+      handles.collect();
+      collectAtMs = waitedMs + longestParkMs;
     }
     return reply;
   }
@@ -329,12 +339,12 @@ export class StoreClient {
   }
 
   /** False once the store has made no progress for the time allowed. */
-  #patience(): { upAfter(progress: number): boolean } {
+  #patience(): { isWorthwhile(progress: number): boolean } {
     const limitMs = this.#options.fullTimeoutMs ?? 10_000;
     let since = performance.now();
     let last = -1;
     return {
-      upAfter(progress) {
+      isWorthwhile(progress) {
         const now = performance.now();
         if (progress !== last) since = now;
         last = progress;

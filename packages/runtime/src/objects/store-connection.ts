@@ -19,6 +19,7 @@ interface ConnectionHost {
   hello(process: number, secret: Uint8Array): boolean;
   handle(event: StoreEvent): void;
   stats(): Record<string, number | string>;
+  progress(): number;
   /** @param tickets those without an answer. */
   closed(process: number | undefined, tickets: Iterable<number>): void;
 }
@@ -43,7 +44,6 @@ export class StoreConnection {
   readonly #tickets = new Map<number, Answer | undefined>();
   /** The ticket whose answer the process waits for right now. */
   #parked: { readonly ticket: number; readonly timer: NodeJS.Timeout } | undefined;
-  #progress = 0;
   #closed = false;
 
   constructor(socket: Socket, host: ConnectionHost) {
@@ -57,8 +57,7 @@ export class StoreConnection {
   }
 
   /** An answer of the machine to one of this process's tickets. */
-  answer(answer: Answer, progress: number): void {
-    this.#progress = progress;
+  answer(answer: Answer): void {
     if (!this.#tickets.has(answer.ticket)) return;
     if (this.#parked?.ticket === answer.ticket) {
       this.#unpark();
@@ -190,7 +189,7 @@ export class StoreConnection {
       status: reply.status ?? "granted",
       location: reply.location ?? noLocation,
       fresh: reply.fresh ?? false,
-      progress: this.#progress,
+      progress: this.#host.progress(),
       textBytes: text.length,
     });
     this.#socket.write(bytes);

@@ -105,6 +105,8 @@ export class StoreServer {
       hello: (process, secret) => this.#hello(connection, process, secret),
       handle: (event) => this.handle(event),
       stats: () => ({ ...this.stats() }),
+      // Reading or writing the disk is getting somewhere, too.
+      progress: () => this.#machine.stats().progress + (this.#spiller.isWorking ? performance.now() : 0),
       closed: (process, tickets) => {
         this.#unknown.delete(connection);
         if (process === undefined || this.#connections.get(process) !== connection) return;
@@ -162,7 +164,7 @@ export class StoreServer {
       case "granted":
       case "refused": {
         if (instruction.process === storeHostProcess) this.local.answer(instruction);
-        else this.#connections.get(instruction.process)?.answer(instruction, this.#machine.stats().progress);
+        else this.#connections.get(instruction.process)?.answer(instruction);
         break;
       }
       case "commit":

@@ -25,13 +25,17 @@ export class TestHost implements AsyncDisposable {
   readonly warnings: string[] = [];
   /** How often the store has asked for collections. */
   pressures = 0;
+  readonly #ready: Promise<void>;
   readonly #clients: StoreClient[] = [];
 
   private constructor(directory: string, child: ChildProcess) {
     this.directory = directory;
     this.socketPath = path.join(directory, "store.sock");
     this.child = child;
+    const ready = Promise.withResolvers<void>();
+    this.#ready = ready.promise;
     child.on("message", (report: HostReport) => {
+      if (report.kind === "ready") ready.resolve();
       if (report.kind === "warning") this.warnings.push(report.message);
       if (report.kind === "pressure") this.pressures++;
     });
@@ -47,8 +51,9 @@ export class TestHost implements AsyncDisposable {
       ...options,
     };
     const child = startScript(new URL("./host.ts", import.meta.url), complete);
-    await once(child, "message");
-    return new TestHost(directory, child);
+    const host = new TestHost(directory, child);
+    await host.#ready;
+    return host;
   }
 
   clientOptions(process: number, platform: Platform = currentPlatform()): StoreClientOptions {

@@ -1,6 +1,8 @@
 import fs from "node:fs";
 import net from "node:net";
 import { currentPlatform } from "../../platform/current.ts";
+import { linuxPlatform } from "../../platform/linux.ts";
+import { plainPlatform } from "../../platform/plain.ts";
 import { StoreServer } from "../store-server.ts";
 
 /** A process that hosts a store, for tests: `node host.ts <options as JSON>`, commands over IPC. */
@@ -11,6 +13,8 @@ export interface HostOptions {
   readonly spillDirs: readonly string[];
   readonly diskLimitBytes?: number;
   readonly prefaultBytes?: number;
+  /** Default: what this machine has. file: Linux with a file instead of memory. */
+  readonly platform?: "plain" | "file";
   /** Number and secret of the processes that may connect. */
   readonly processes: Readonly<Record<number, string>>;
 }
@@ -25,9 +29,10 @@ export type HostReport =
 const options = JSON.parse(process.argv[2]) as HostOptions;
 const report = (message: HostReport): void => void process.send?.(message);
 
+const platforms = { plain: () => plainPlatform("a test"), file: () => linuxPlatform(["file"]) };
 const server = new StoreServer({
   ...options,
-  platform: currentPlatform(),
+  platform: options.platform === undefined ? currentPlatform() : platforms[options.platform](),
   onWarning: (message) => report({ kind: "warning", message }),
   onPressure: () => report({ kind: "pressure", message: "" }),
 });
