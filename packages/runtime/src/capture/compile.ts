@@ -1,3 +1,4 @@
+import { findSourceMap } from "node:module";
 import vm from "node:vm";
 import type { CodeUnit, PendingFunction } from "../values/seam.ts";
 
@@ -31,11 +32,22 @@ export function compileUnit(unit: CodeUnit): InstanceFactory {
         : [`({[${label}]:`, `})[${label}]`];
   const prefix = `(function(){${mode}${variables}return{set:${set},get:${get},make:function(){return ${open}`;
   const script = new vm.Script(`${prefix}${unit.source}${close}}}})`, {
-    filename: unit.url,
+    filename: scriptName(unit.url),
     lineOffset: unit.line,
     columnOffset: unit.column - prefix.length,
   });
   return script.runInThisContext() as InstanceFactory;
+}
+
+/**
+ * The name to compile under. Where a loader compiled the same file here, Node would apply that map once more to places
+ * that are the original's already; the same file by another spelling escapes it.
+ */
+function scriptName(url: string): string {
+  if (!url.startsWith("file:")) return url;
+  const sources = findSourceMap(url)?.payload.sources ?? [];
+  const mapsToItself = sources.some((source) => URL.parse(source, url)?.href === url);
+  return mapsToItself ? url.replace(/\/([^/]*)$/, "/./$1") : url;
 }
 
 /** A function being decoded. Its value is made once: bindings set later are seen by the function that was taken. */

@@ -30,12 +30,14 @@ export class SourceEdits {
 
   /**
    * `import.meta` and `import()` are syntax of the defining file's module; outside it they become names.
-   * @returns what each new name stands for.
+   * @returns the new name of each.
    */
-  replaceModuleSyntax(): Map<string, "import.meta" | "import()"> {
-    const names = new Map<string, "import.meta" | "import()">();
+  replaceModuleSyntax(): Map<"import.meta" | "import()", string> {
+    const names = new Map<"import.meta" | "import()", string>();
     for (const { kind, start, end } of this.#located.record.moduleSyntax) {
-      names.set(this.replace(start, end, kind === "import.meta" ? "import$meta" : "Import"), kind);
+      const known = names.get(kind);
+      if (known !== undefined) this.#edits.push({ start, end, name: known });
+      else names.set(kind, this.replace(start, end, kind === "import.meta" ? "import$meta" : "Import"));
     }
     return names;
   }
@@ -73,19 +75,18 @@ export class SourceEdits {
     return source + text.slice(at, record.end);
   }
 
+  /** A name like the wish that occurs nowhere in the text, cut to length. */
   #unusedName(wish: string, maxLength: number): string {
     const { text } = this.#located;
-    const known = this.#edits.find(
-      (edit) => edit.name.length <= maxLength && edit.name.startsWith(wish.slice(0, maxLength - 1)),
-    );
-    if (known !== undefined && wish !== "superclass") return known.name;
+    const isTaken = (name: string): boolean =>
+      text.includes(name) || keywords.has(name) || this.#edits.some((edit) => edit.name === name);
     for (let serial = 0; ; serial++) {
       const suffix = serial === 0 ? "" : serial.toString(36);
       const name = wish.slice(0, Math.max(1, maxLength - suffix.length)) + suffix;
-      if (!reserved.has(name) && !text.includes(name)) return name;
+      if (!isTaken(name)) return name;
     }
   }
 }
 
-/** Names that cutting a wish short could give. */
-const reserved = new Set(["import", "super", "su", "Import$"]);
+/** What cutting a wish short, and numbering it, could make that is no name. */
+const keywords: ReadonlySet<string> = new Set(["super"]);

@@ -298,7 +298,7 @@ export class FreeNames {
       free: new Map(),
       obstacles: new Set(),
       moduleSyntax: [],
-      computedKey: computedKey === undefined ? undefined : { start: computedKey.start, end: computedKey.end },
+      computedKey,
       outer: this.#record,
     };
     this.functions.set(start, record);

@@ -3,7 +3,6 @@ import { spawnSync } from "node:child_process";
 import * as path from "node:path";
 import { basename as nameOf } from "node:path";
 import { fileURLToPath } from "node:url";
-import vm from "node:vm";
 import { CannotTravelError } from "@iono/core";
 import { describe, expect, test } from "vitest";
 import type { FunctionImage } from "../values/seam.ts";
@@ -163,79 +162,6 @@ describe("what is volatile", () => {
   });
 });
 
-describe("what cannot travel says why and what to do", () => {
-  class Box extends Shape {
-    #secret = 1;
-    value = 2;
-    arrow = () => this.value;
-    get view(): number {
-      return this.value;
-    }
-    static peek(box: Box): number {
-      return box.#secret;
-    }
-    up(): string {
-      return super.describe();
-    }
-  }
-  function outer(this: unknown, ..._rest: unknown[]) {
-    return {
-      self: () => this,
-      args: () => arguments,
-      target: () => new.target,
-      method() {
-        return this;
-      },
-    };
-  }
-  const made = outer(1) as unknown as Record<string, Function>;
-  const view = Object.getOwnPropertyDescriptor(Box.prototype, "view")?.get as Function;
-  // What vitest's parser would object to.
-  const sloppy = vm.runInThisContext(
-    "[function evaluates() { return eval('1'); }, function within(o) { with (o) { return x; } }]",
-  ) as Function[];
-
-  test.each<[string, Function, RegExp]>([
-    ["a native function", [].map.bind([]), /is bound: send an arrow/],
-    ["a bound function", usesCounter.bind(null), /function `bound usesCounter` is bound/],
-    ["a proxy", new Proxy(() => 1, {}), /native code or a Proxy/],
-    ["an arrow with outer this", made.self, /`this` of the function around it/],
-    ["an arrow in a field", new Box().arrow, /`this` of the function around it/],
-    ["outer arguments", made.args, /`arguments` of the function around it/],
-    ["outer new.target", made.target, /new.target/],
-    ["a getter", view, /getter or setter/],
-    ["super", Box.prototype.up, /super/],
-    ["an outer #private", Box.peek, /#private/],
-    ["eval", sloppy[0], /eval\(\)/],
-    ["with", sloppy[1], /`with`/],
-  ])("%s", (_what, fn, reason) => {
-    expect(refusal(fn, ["argument 0", "callbacks"])).toMatch(reason);
-    expect(refusal(fn, ["argument 0", "callbacks"])).toMatch(/^argument 0 → callbacks: /);
-  });
-
-  test("but a method's own this, and eval that is someone else's name, may", async () => {
-    expect(refusal(made.method)).toBe("");
-    const [shadowed] = vm.runInThisContext("[function (eval) { return eval('1'); }]") as Function[];
-    expect(refusal(shadowed)).toBe("");
-    expect((await copy({ method: made.method })).method.call(7)).toBe(7);
-  });
-
-  test("a class changed after its definition", () => {
-    class Patched {
-      a(): number {
-        return 1;
-      }
-    }
-    Patched.prototype.a = () => 2;
-    expect(refusal(Patched)).toMatch(/its prototype's `a` is not what its source says/);
-  });
-
-  test("an own getter", () => {
-    const fn = Object.defineProperty(() => 1, "lazy", { get: () => 1, enumerable: true });
-    expect(refusal(fn, ["f"])).toMatch(/^f → lazy: .*getter `lazy`/);
-  });
-});
-
 describe("copies", () => {
   test("keep name, length, kind and text", async () => {
     const named = async (a: number, b: number) => [a, b, step];
@@ -265,6 +191,33 @@ describe("copies", () => {
     const [a, b] = [await copy(count), await copy(count)];
     expect([a(), a(), b(), count()]).toEqual([2, 3, 2, 2]);
     expect(warnings.some((message) => message.includes("assigns `n`"))).toBe(true);
+  });
+
+  test("of methods keep this, and need no key", async () => {
+    const [k, symbol] = ["plain", Symbol("s")];
+    const tools = {
+      self(this: unknown) {
+        return this;
+      },
+      [k]() {
+        return 1;
+      },
+      [`${k}2`](x: string) {
+        return x + k;
+      },
+      [symbol]() {
+        return 3;
+      },
+      [1]() {
+        return 4;
+      },
+    };
+    const methods = [tools.self, tools.plain, tools.plain2, tools[symbol], tools[1]] as ((
+      x: string,
+    ) => unknown)[];
+    const there = await copy(methods);
+    expect(there.map((fn) => fn.name)).toEqual(["self", "plain", "plain2", "[s]", "1"]);
+    expect(there.map((fn) => fn.call("x", "y"))).toEqual(["x", 1, "yplain", 3, 4]);
   });
 
   test("know each other when they are recursive", async () => {

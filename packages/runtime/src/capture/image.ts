@@ -254,6 +254,15 @@ function propertiesOf(
   path: readonly string[],
 ): { properties?: Record<string, unknown> } {
   const keys = Object.keys(fn);
+  const symbol = Object.getOwnPropertySymbols(fn).find((key) =>
+    Object.prototype.propertyIsEnumerable.call(fn, key),
+  );
+  if (symbol !== undefined) {
+    throw new CannotTravelError(
+      [...path, String(symbol)],
+      `${describeFunction(fn)} has a property under a symbol, which cannot be sent; use a string key`,
+    );
+  }
   if (keys.length === 0) return {};
   const properties: Record<string, unknown> = {};
   let any = false;

@@ -68,7 +68,7 @@ export interface FunctionRecord {
   readonly obstacles: Set<Obstacle>;
   readonly moduleSyntax: ModuleSyntax[];
   /** Of a method `[key]() {}`: the expression in brackets, which belongs to what is around it. */
-  readonly computedKey: { readonly start: number; readonly end: number } | undefined;
+  readonly computedKey: AnyNode | undefined;
   /** The function or class it stands in, undefined at the top level. */
   readonly outer: FunctionRecord | undefined;
 }

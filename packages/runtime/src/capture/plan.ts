@@ -74,12 +74,8 @@ export function makePlan(
   const edits = new SourceEdits(located);
   const heritage = superclassSlot(fn, located, entryUrl, edits);
   if (heritage !== undefined) slots.push(heritage);
-  if (record.computedKey !== undefined) {
-    slots.push({
-      kind: "method name",
-      name: edits.replace(record.computedKey.start, record.computedKey.end, "key"),
-    });
-  }
+  const methodName = methodNameSlot(record, edits);
+  if (methodName !== undefined) slots.push(methodName);
   for (const free of record.free.values()) {
     if (isOwnName(free, record) || free.name === heritage?.name) continue;
     const slot = slotOf(fn, free, scopes, located, entryUrl, path);
@@ -87,7 +83,7 @@ export function makePlan(
     slots.push(slot);
     if (free.assignedInside) assigns.push(free.name);
   }
-  for (const [name, exportName] of edits.replaceModuleSyntax()) {
+  for (const [exportName, name] of edits.replaceModuleSyntax()) {
     slots.push({
       kind: "constant",
       name,
@@ -183,6 +179,18 @@ function slotOf(
     path,
     `${describeFunction(fn)} uses \`${name}\` where V8 does not keep it (a computed key, say): use it inside a method too`,
   );
+}
+
+/**
+ * The key of a method `[key]() {}` belongs to what is around it; where the method lands, only its name counts. A key
+ * that the method also uses inside is captured like any other name.
+ */
+function methodNameSlot(record: FunctionRecord, edits: SourceEdits): Slot | undefined {
+  const { computedKey } = record;
+  if (computedKey === undefined || computedKey.type === "Literal") return undefined;
+  if (computedKey.type !== "Identifier")
+    return { kind: "method name", name: edits.replace(computedKey.start, computedKey.end, "key") };
+  return record.free.has(computedKey.name) ? undefined : { kind: "method name", name: computedKey.name };
 }
 
 /** A class takes its superclass along from its own prototype chain, whatever expression named it. */

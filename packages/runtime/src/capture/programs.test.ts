@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const fixtures = fileURLToPath(new URL("fixtures/", import.meta.url));
 const conditions = "--conditions=iono-source";
+const tsx = join(dirname(createRequire(import.meta.url).resolve("tsx/package.json")), "dist/loader.mjs");
 
 interface Outcome {
   readonly differences: Record<string, unknown>;
@@ -46,6 +47,20 @@ describe("run by Node itself", () => {
   });
 });
 
+test.each([
+  ["Node", []],
+  ["tsx", ["--import", tsx]],
+])("functions made by functions that travelled travel on, under %s", (_name, flags) => {
+  const child = spawnSync(process.execPath, [conditions, ...flags, join(fixtures, "nested.ts")], {
+    encoding: "utf8",
+  });
+  const [here, ...copies] = JSON.parse(child.stdout) as string[];
+  expect(copies).toHaveLength(3);
+  // Compiled code comes back to its lines, not always to its columns.
+  const lines = (text: string): string => text.replaceAll("/./", "/").replaceAll(/(\.ts:\d+):\d+/g, "$1");
+  for (const copy of copies) expect(lines(copy)).toBe(lines(here));
+});
+
 test("exports of other modules travel by reference, all else by value", () => {
   const child = spawnSync(process.execPath, [conditions, join(fixtures, "by-reference.ts")], {
     encoding: "utf8",
@@ -81,7 +96,6 @@ describe("an entry that its helpers import", () => {
 });
 
 describe("run by tsx", () => {
-  const tsx = join(dirname(createRequire(import.meta.url).resolve("tsx/package.json")), "dist/loader.mjs");
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "iono-capture-"));

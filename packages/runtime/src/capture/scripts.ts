@@ -44,23 +44,29 @@ export class ScriptTable {
     return this.#names.get(scriptId) ?? "";
   }
 
-  /**
-   * The text that runs, or undefined when it cannot be had.
-   * @param source what one of its functions says its text is, to tell a file that a loader rewrote.
-   */
-  load(scriptId: string, source: string): RunningScript | undefined {
+  /** The script's file, its types blanked out, if that may be the text that runs. */
+  file(scriptId: string): RunningScript | undefined {
     const name = this.#name(scriptId);
     const url = scriptUrl(name);
-    const isModule = isLoadedAsModule(url);
-    if (url.startsWith("file:")) {
-      const text = readStripped(url);
-      if (text !== undefined && text.includes(source))
-        return { url, isFileText: true, isLoadedByNode: !/[?#]/.test(name), isModule, text };
-    }
+    const text = url.startsWith("file:") ? readStripped(url) : undefined;
+    if (text === undefined) return undefined;
+    return {
+      url,
+      isFileText: true,
+      isLoadedByNode: !/[?#]/.test(name),
+      isModule: isLoadedAsModule(url),
+      text,
+    };
+  }
+
+  /** The text that runs, whatever a loader made of the file; undefined when it cannot be had. */
+  running(scriptId: string): RunningScript | undefined {
+    const name = this.#name(scriptId);
     if (name === "") return undefined; // `new Function`: the function is all there is
     const text = this.#askDebugger((session) => runningText(session, scriptId));
     if (text === undefined || text.length > maxScriptCharacters) return undefined;
-    return { url, isFileText: false, isLoadedByNode: false, isModule, text };
+    const url = scriptUrl(name);
+    return { url, isFileText: false, isLoadedByNode: false, isModule: isLoadedAsModule(url), text };
   }
 
   /**
@@ -81,12 +87,14 @@ export class ScriptTable {
   }
 }
 
-/** `file:` URL without query or fragment for anything that is a file. */
+/** The normal `file:` URL, without query or fragment, for anything that is a file. */
 export function scriptUrl(name: string): string {
   if (name.startsWith("/")) return pathToFileURL(name).href;
-  if (!name.startsWith("file:")) return name;
-  const end = name.search(/[?#]/);
-  return end === -1 ? name : name.slice(0, end);
+  const url = name.startsWith("file:") ? URL.parse(name) : null;
+  if (url === null) return name;
+  url.search = "";
+  url.hash = "";
+  return url.href;
 }
 
 /** Whether V8 was given the file as a module; a guess that parsing may overrule. */

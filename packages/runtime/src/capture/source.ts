@@ -5,6 +5,7 @@ import type { LexicalAnalysis } from "./analyze.ts";
 import type { FunctionRecord } from "./lexical.ts";
 import type { AnalyzedScript, ProcessCode } from "./process-code.ts";
 import type { FunctionScopes } from "./scopes.ts";
+import type { RunningScript } from "./scripts.ts";
 import { sourceMappingOf } from "./source-map.ts";
 
 /** A function found in a text. */
@@ -35,45 +36,55 @@ export function locate(
   path: readonly string[],
 ): LocatedFunction {
   const source = Function.prototype.toString.call(fn);
-  const script = analyzedScript(place.scriptId, source, code);
-  if (script !== undefined) {
-    const near = (script.lineStarts[place.line] ?? 0) + place.column;
-    const start = script.text.lastIndexOf(source, near);
-    const record = start === -1 ? undefined : script.analysis.functions.get(start);
-    if (record !== undefined && record.end === start + source.length && record.end > near) {
-      const running = placeIn(script.lineStarts, start);
-      const { line, column } = script.mapping?.near(running.line, running.column) ?? running;
-      return { record, text: script.text, script, scriptUrl: script.url, url: script.url, line, column };
-    }
+  const { scriptId } = place;
+  let script = code.analyzed.get(scriptId);
+  let record = script === undefined ? undefined : recordAt(script, source, place);
+  // Usually the file is what runs, and need only be read. Where the function does not stand in it as it runs, a loader
+  // has compiled the file, and V8 is asked for the text.
+  if (script === undefined && !code.analyzed.has(scriptId)) {
+    script = analyzed(code.scripts.file(scriptId));
+    record = script === undefined ? undefined : recordAt(script, source, place);
   }
-  const url = code.scripts.url(place.scriptId);
-  return {
-    ...locateAlone(fn, source, path),
-    script: undefined,
-    scriptUrl: url,
-    url,
-    line: place.line,
-    column: place.column,
-  };
-}
-
-function analyzedScript(scriptId: string, source: string, code: ProcessCode): AnalyzedScript | undefined {
-  if (code.analyzed.has(scriptId)) return code.analyzed.get(scriptId);
-  const script = code.scripts.load(scriptId, source);
-  let found: AnalyzedScript | undefined;
-  if (script !== undefined) {
-    const mapping = script.isFileText ? undefined : sourceMappingOf(script.text, script.url);
-    const analysis = analyzeAs(
-      script.isModule ? ["module", "script"] : ["script", "module"],
-      script.text,
-      mapping !== undefined,
-    );
-    if (analysis !== undefined)
-      found = { ...script, analysis, mapping, lineStarts: lineStartsOf(script.text) };
+  if (record === undefined && (script?.isFileText === true || !code.analyzed.has(scriptId))) {
+    script = analyzed(code.scripts.running(scriptId));
+    record = script === undefined ? undefined : recordAt(script, source, place);
   }
   if (code.analyzed.size >= maxScripts) code.analyzed.clear();
-  code.analyzed.set(scriptId, found);
-  return found;
+  code.analyzed.set(scriptId, script);
+  if (script === undefined || record === undefined) {
+    const url = code.scripts.url(scriptId);
+    return {
+      ...locateAlone(fn, source, path),
+      script: undefined,
+      scriptUrl: url,
+      url,
+      line: place.line,
+      column: place.column,
+    };
+  }
+  const running = placeIn(script.lineStarts, record.start);
+  const { line, column } = script.mapping?.near(running.line, running.column) ?? running;
+  return { record, text: script.text, script, scriptUrl: script.url, url: script.url, line, column };
+}
+
+/** The function of that text at that place of the script. */
+function recordAt(script: AnalyzedScript, source: string, place: FunctionScopes): FunctionRecord | undefined {
+  const near = (script.lineStarts[place.line] ?? Number.NaN) + place.column;
+  const start = Number.isNaN(near) ? -1 : script.text.lastIndexOf(source, near);
+  const record = script.analysis.functions.get(start);
+  return record !== undefined && record.end === start + source.length && record.end > near
+    ? record
+    : undefined;
+}
+
+function analyzed(script: RunningScript | undefined): AnalyzedScript | undefined {
+  if (script === undefined) return undefined;
+  const mapping = script.isFileText ? undefined : sourceMappingOf(script.text, script.url);
+  const modes = script.isModule ? (["module", "script"] as const) : (["script", "module"] as const);
+  const analysis = analyzeAs(modes, script.text, mapping !== undefined);
+  return analysis === undefined
+    ? undefined
+    : { ...script, analysis, mapping, lineStarts: lineStartsOf(script.text) };
 }
 
 function analyzeAs(
