@@ -185,13 +185,13 @@ export class Peers implements OwnerPeers {
     if (peer.executor !== null && this.executor !== null && this.executor.frame(peer.executor, kind, chunk, start, end)) return;
     switch (kind) {
       case frameKinds.watch:
-        owner.borrows.watched(peer.link, chunk, start, end);
+        owner.borrows.watched(peer.process, peer.link, chunk, start, end);
         break;
       case frameKinds.watchReply:
         owner.borrows.replied(peer.process, peer.link, chunk, start, end);
         break;
       case frameKinds.watchDone:
-        owner.borrows.done(peer.link, chunk, start, end);
+        owner.borrows.done(peer.process, chunk, start, end);
         break;
       case frameKinds.cancelRef: {
         const request = unpackMessage(chunk, start, end) as { sequence: number; force: boolean; recursive: boolean };
@@ -204,7 +204,7 @@ export class Peers implements OwnerPeers {
 
   #closed(peer: Peer): void {
     if (this.#links.get(peer.process) === peer) this.#links.delete(peer.process);
-    this.owner.borrows.linkClosed(peer.link);
+    this.owner.borrows.linkClosed(peer.process, peer.link);
     if (peer.executor !== null) this.executor?.detach(peer.executor);
     peer.onLost?.();
   }
