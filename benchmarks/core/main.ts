@@ -4,11 +4,14 @@
  * Writes one JSON line a row to the file, so that what is printed by tasks does not get in between.
  */
 import { appendFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { isWanted } from "./only.ts";
 import type { Failed, Measured } from "./row.ts";
 import { rows } from "./rows/index.ts";
 import { quickTiming, standardTiming, timeit } from "./timeit.ts";
+
+const ROW_LIMIT_MS = 180_000;
 
 const { values } = parseArgs({
   options: {
@@ -25,7 +28,7 @@ const timing = quick ? quickTiming : { ...standardTiming, settleMs: 1000 * Numbe
 for (const row of rows.filter(({ name }) => isWanted(name, only))) {
   let result: Measured | Failed;
   try {
-    result = await timeit(row, timing);
+    result = await Promise.race([timeit(row, timing), rowLimit(row.name)]);
   } catch (error) {
     result = {
       name: row.name,
@@ -34,6 +37,12 @@ for (const row of rows.filter(({ name }) => isWanted(name, only))) {
   }
   appendFileSync(out, `${JSON.stringify(result)}\n`);
   console.log(describe(result));
+}
+
+/** A row that hangs is given up, so that those after it are measured. */
+async function rowLimit(name: string): Promise<never> {
+  await sleep(ROW_LIMIT_MS, undefined, { ref: false });
+  throw new Error(`${name}: not finished within ${ROW_LIMIT_MS / 1000} s`);
 }
 
 function describe(result: Measured | Failed): string {

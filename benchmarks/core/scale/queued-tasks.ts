@@ -23,6 +23,7 @@ await runProgram(async (share) => {
 
   await getAll(refs);
   const allMs = performance.now() - start;
+  refs.length = 0;
   const after = await collected();
 
   return [
