@@ -4,6 +4,7 @@ import type { CaptureContext } from "../capture/index.ts";
 import { imageOf, instantiate, loadModules, moduleNamespace, unitById } from "../capture/index.ts";
 import { readValue, requiredModules, ValueReader, ValueWriter, writeValue } from "../values/index.ts";
 import type { CodeUnit, DecodeHost, EncodeHost, FunctionImage, ImportedBinding, PendingFunction } from "../values/seam.ts";
+import { worthABlockBytes } from "./inline-budget.ts";
 import type { Owner } from "./owner.ts";
 import type { Payload, WireReference } from "./payload.ts";
 import type { Received } from "./references.ts";
@@ -85,10 +86,11 @@ export class Codec {
   }
 
   /**
-   * Encodes one value. Above the inline limit it goes to the store, pinned for `pinnedFor` (this process by default).
+   * Encodes one value. Above the inline limit (with `toStore`, from a page on) it goes to the store, pinned for
+   * `pinnedFor` (this process by default).
    * @throws CannotTravelError naming the path below `path`
    */
-  encode(value: unknown, path: string[], pinnedFor = this.#owner.identity.processNumber): Outgoing {
+  encode(value: unknown, path: string[], pinnedFor = this.#owner.identity.processNumber, toStore = false): Outgoing {
     const nested = this.#depth > 0;
     const writer = nested ? new ValueWriter(1024) : this.#scratch;
     const host = new CollectingHost(this.context);
@@ -111,7 +113,7 @@ export class Codec {
     }
     let size = encoded.bytes.length;
     for (const part of encoded.parts) size += part.length;
-    if (size > inlineLimitBytes && this.#owner.hasStore) {
+    if ((size > inlineLimitBytes || (toStore && size >= worthABlockBytes)) && this.#owner.hasStore) {
       const store = this.#owner.store;
       const location = store.write(encoded, pinnedFor);
       const mine = pinnedFor === this.#owner.identity.processNumber;

@@ -16,7 +16,7 @@ export interface LeaseSurroundings {
   /** Tells the agent how many tasks of this shape want to run. */
   demand(pool: LeasePool, count: number): void;
   /** Returns a worker to the agent. */
-  release(pool: LeasePool, worker: number): void;
+  release(pool: LeasePool, worker: number, lease: number): void;
   /** Runs one task in this process, if it may (its own tasks all wait); null in drivers. */
   readonly loopback: Sender | null;
 }
@@ -34,6 +34,8 @@ export class LeasePool implements Destination {
   #idleTicks = 0;
   /** Senders that made no progress since the last tick, with more than one entry. */
   readonly #stalled = new Set<Sender>();
+  /** Senders that have answered nothing yet. */
+  readonly #unproved = new Set<Sender>();
 
   constructor(owner: Owner, surroundings: LeaseSurroundings, shape: string, resources: object) {
     this.#owner = owner;
@@ -93,16 +95,19 @@ export class LeasePool implements Destination {
 
   granted(sender: Sender): void {
     this.senders.push(sender);
+    this.#unproved.add(sender);
     this.dispatch();
   }
 
   /** The agent wants a worker back: what it has not begun returns to the queue. */
-  recalled(worker: number): void {
-    const sender = this.senders.find((each) => each.worker === worker);
+  recalled(worker: number, lease: number): void {
+    const sender = this.senders.find((each) => each.worker === worker && each.lease === lease);
     if (sender === undefined) return;
     sender.closing = true;
-    const back = sender.tasks.filter((task): task is Task => task !== null && sender.takeBack(task));
-    this.requeue(back);
+    // A lease serves one task at least: shapes that take turns all get on, however short their turns.
+    const waiting = sender.tasks.filter((task): task is Task => task !== null).sort(bySequence);
+    if (this.#unproved.delete(sender)) waiting.shift();
+    this.requeue(waiting.filter((task) => sender.takeBack(task)));
     this.#releaseIfDone(sender);
     this.#tell();
   }
@@ -111,7 +116,9 @@ export class LeasePool implements Destination {
   lost(sender: Sender, reason: Promise<string>): void {
     const at = this.senders.indexOf(sender);
     if (at >= 0) this.senders.splice(at, 1);
-    this.#stalled.delete(sender);
+    this.#forget(sender);
+    // The worker may live, when only the link to it ended.
+    this.#surroundings.release(this, sender.worker, sender.lease);
     workerLost(this.#owner, this, sender, reason);
     this.#tell();
   }
@@ -138,6 +145,7 @@ export class LeasePool implements Destination {
   /** Results came from a sender. */
   progressed(sender: Sender): void {
     this.#stalled.delete(sender);
+    this.#unproved.delete(sender);
     if (this.queue.length > 0) this.dispatch();
     if (sender.closing) this.#releaseIfDone(sender);
   }
@@ -179,7 +187,14 @@ export class LeasePool implements Destination {
     const at = this.senders.indexOf(sender);
     if (at < 0) return;
     this.senders.splice(at, 1);
-    this.#surroundings.release(this, sender.worker);
+    this.#forget(sender);
+    sender.link.close();
+    this.#surroundings.release(this, sender.worker, sender.lease);
+  }
+
+  #forget(sender: Sender): void {
+    this.#stalled.delete(sender);
+    this.#unproved.delete(sender);
   }
 
   #tick(): void {
@@ -206,8 +221,12 @@ export class LeasePool implements Destination {
     for (const task of sender.tasks) {
       if (task !== null && sender.claimOf(task) === claim.queued && sender.takeBack(task)) back.push(task);
     }
-    if (back.length > 0) this.requeue(back.sort((a, b) => a.wire - b.wire));
+    if (back.length > 0) this.requeue(back.sort(bySequence));
   }
 }
 
 const idleTicks = 4;
+
+function bySequence(a: Task, b: Task): number {
+  return a.wire - b.wire;
+}

@@ -19,6 +19,7 @@ import type { StoreClient } from "../objects/index.ts";
 import { allocate } from "../values/fast-buffer.ts";
 import { writeValue } from "../values/index.ts";
 import { isImmediate } from "./immediate.ts";
+import { InlineBudget } from "./inline-budget.ts";
 import { Borrows } from "./borrows.ts";
 import { cancelTask } from "./cancel.ts";
 import { Codec } from "./codec.ts";
@@ -68,6 +69,7 @@ export class Owner {
   readonly references: References;
   readonly borrows: Borrows;
   readonly codec: Codec;
+  readonly #inline = new InlineBudget();
   /** Senders with entries in an unfinished batch. */
   #dirty: Sender[] = [];
   #flushArmed = false;
@@ -151,7 +153,8 @@ export class Owner {
     }
     const simple =
       i === args.length && slab.parts.length === 0 && slab.modules.length === 0 && host.objects.length === 0 &&
-      slab.position - at <= limits.inlineValue.value;
+      slab.position - at <= limits.inlineValue.value &&
+      !(this.#inline.exceededBy(slab.position - at) && this.hasStore);
     if (!simple) {
       slab.position = at;
       slab.parts.length = 0;
@@ -165,7 +168,8 @@ export class Owner {
     const task = new Task(sequence, ref, definition, destination, nothing, 0, 0, args.length);
     task.flags |= taskFlags.composite;
     // Values are snapshotted now (I3); refs wait for their values.
-    const held = args.map((value, i) => (value instanceof Ref ? value : this.codec.encode(value, [`argument ${i}`])));
+    const toStore = this.#inline.exceededBy(0) && this.hasStore;
+    const held = args.map((value, i) => (value instanceof Ref ? value : this.codec.encode(value, [`argument ${i}`], undefined, toStore)));
     task.held = held;
     for (const each of new Set(held)) {
       if (each instanceof Ref && each.state === refState.pending) {
@@ -284,6 +288,10 @@ export class Owner {
     if (value instanceof Ref) throw new CannotTravelError([], "a ref is put already: pass it on as it is, or put [ref]");
     const { payload, holds } = this.codec.encode(value, []);
     if (payload.form === 0) {
+      if (this.#inline.exceededBy(payload.bytes.length) && this.hasStore) {
+        this.#settleInStore(ref, payload.bytes);
+        return;
+      }
       ref.state = refState.bytes;
       ref.value = payload.bytes;
       return;
@@ -349,10 +357,19 @@ export class Owner {
     if (ref.state !== refState.pending) return;
     if (form === 0) {
       if (isImmediate(chunk[start])) settle(ref, refState.immediate, this.codec.decodePlain(chunk, start, end));
+      else if (this.#inline.exceededBy(end - start) && this.hasStore) this.#settleInStore(ref, chunk.subarray(start, end));
       else settle(ref, refState.bytes, Uint8Array.prototype.slice.call(chunk, start, end));
       return;
     }
     const received = this.received(form, chunk, start, end, true);
+    ref.keep = received;
+    settle(ref, refState.payload, received);
+  }
+
+  /** A small value that is too much for this process's memory. */
+  #settleInStore(ref: Ref, bytes: Uint8Array): void {
+    const location = this.store.write({ bytes, parts: [] }, this.identity.processNumber);
+    const received = new Received({ form: 2, location, references: [] }, none, this.store.adopt(location));
     ref.keep = received;
     settle(ref, refState.payload, received);
   }

@@ -38,6 +38,8 @@ export class Sender {
   queuedUs = 0;
   /** When the last frame came from the executor (ms, monotonic). */
   lastHeardMs = 0;
+  /** Number of the lease under which work goes there; 0 for an actor or this process. */
+  lease = 0;
   /** No further work goes here: recalled, or dying. */
   closing = false;
   readonly #defined: boolean[] = [];
