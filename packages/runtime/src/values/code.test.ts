@@ -5,8 +5,10 @@ import { CannotTravelError } from "@iono/core";
 import { decode } from "./decode.ts";
 import { requiredModules } from "./decode-buffers.ts";
 import { encode, writeValue } from "./encode.ts";
+import { rejectingEncodeHost } from "./hosts.ts";
 import { MemoryHost } from "./memory-host.ts";
 import { registerType } from "./registry.ts";
+import { travelsByReference } from "./seam.ts";
 import { ValueWriter } from "./writer.ts";
 
 /* Sources are given as text where the test needs a class or function that names others. */
@@ -120,6 +122,27 @@ describe("functions", () => {
     const outer = host.capture(make<() => void>("() => fn"), { bindings: { fn } });
     expect(() => encode([outer], host, { path: ["argument 0"] })).toThrow(
       "argument 0 → [0] → fn → cfg → db: a promise cannot travel",
+    );
+  });
+});
+
+describe("references", () => {
+  class Ref {}
+  Object.defineProperty(Ref.prototype, travelsByReference, { value: true });
+
+  it("are the host's, also behind a Proxy, and one reference when met twice", () => {
+    const host = new MemoryHost();
+    const ref = new Ref();
+    const handle = new Proxy(new Ref(), { get: () => undefined });
+    const arrived = arrive(host, { list: [ref, ref, handle], ref });
+    expect(host.references).toEqual([ref, handle]);
+    expect([arrived.list[0], arrived.list[1], arrived.ref]).toEqual([ref, ref, ref]);
+    expect(arrived.list[2]).toBe(handle);
+  });
+
+  it("that the host refuses are refused with their path", () => {
+    expect(() => encode({ refs: [new Ref()] }, rejectingEncodeHost, { path: ["argument 0"] })).toThrow(
+      "argument 0 → refs → [0]: a reference cannot travel here",
     );
   });
 });

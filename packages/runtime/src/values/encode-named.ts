@@ -1,5 +1,6 @@
 /** What travels as a name for something the receiver has or gets from elsewhere. */
 
+import { CannotTravelError } from "@iono/core";
 import type { Encoder } from "./encode.ts";
 import { travelsByReference } from "./seam.ts";
 import { TAG_INTRINSIC, TAG_REFERENCE } from "./tags.ts";
@@ -19,7 +20,19 @@ export function writeProxy(encoder: Encoder, value: object): void {
 
 export function writeReference(encoder: Encoder, value: object): void {
   encoder.writer.byte(TAG_REFERENCE);
-  encoder.writer.count(encoder.host.reference(value));
+  encoder.writer.count(indexOf(encoder, value));
+}
+
+/** The host does not know where the reference stands: what it refuses gets its path here. */
+function indexOf(encoder: Encoder, value: object): number {
+  try {
+    return encoder.host.reference(value);
+  } catch (error) {
+    if (error instanceof CannotTravelError && error.path.length === 0) {
+      encoder.refuse(error.message, { cause: error });
+    }
+    throw error;
+  }
 }
 
 /** Writes something every realm has, by name. */
