@@ -85,11 +85,15 @@ export {
 } from "./protocol/owner-worker.ts";
 export { payloadForms, referenceKinds, referenceStates } from "./protocol/payload.ts";
 export type { StoreLocation } from "./protocol/payload.ts";
-export { LeaseMachine, sanitizeResources } from "./machines/lease.ts";
+export { LeaseMachine } from "./machines/lease.ts";
 export type { LeaseEvent, LeaseInstruction, LeaseSettings } from "./machines/lease-events.ts";
-export { leaseTickMs } from "./machines/lease-events.ts";
+export { leaseTickMs, sanitizeResources } from "./machines/lease-events.ts";
 export { deathReasonWaitMs } from "./protocol/owner-agent.ts";
 export type { ActorMethod, ActorSpec, FromAgent, ToAgent } from "./protocol/owner-agent.ts";
+export { CancelInbox, TaskCancellation } from "./machines/cancel.ts";
+export type { CancelClaim, CancelEvent, CancelInboxEvent, CancelInboxInstruction, CancelInstruction, CancelPlace } from "./machines/cancel.ts";
+export { StreamConsumer, StreamProducer } from "./machines/generator.ts";
+export type { ConsumerEvent, ConsumerInstruction, ProducerEvent, ProducerInstruction } from "./machines/generator.ts";
 export { ActorDirectory } from "./machines/actor-directory.ts";
 export type { ActorEvent, ActorInstruction, ActorState } from "./machines/actor-directory.ts";
 export { StoreMachine } from "./machines/store.ts";

@@ -12,11 +12,12 @@
  * - (L4) a worker that hosts an actor never gets tasks, and no worker becomes an actor after it ran tasks;
  * - (L5) a GPU has one holder, or holders of shares that add up to one GPU at most; it is free when their processes are gone.
  */
-import { addResources, makeVector, missingResource, noResources, shapeKey, unitsPerResource, type ResourceVector } from "../resources.ts";
+import { addResources, missingResource, noResources, shapeKey, unitsPerResource, type ResourceVector } from "../resources.ts";
 import { checkLeases } from "./lease-check.ts";
 import type { LeaseEvent, LeaseInstruction, LeaseSettings } from "./lease-events.ts";
 import { GpuSlots } from "./lease-gpus.ts";
-import { findRoom, fitsNow, freeFor, minTenureTicks, type RoomView, type Wanted } from "./lease-room.ts";
+import { borrowedCpu, countUnwanted, freshWorker, spareWorker, surplusWorkers, whoEnds } from "./lease-processes.ts";
+import { findRoom, fitsNow, freeFor, type RoomView, type Wanted } from "./lease-room.ts";
 import { isUsable, shareOf, wantedOf, type ActorRequest, type Demand, type Shape, type Worker } from "./lease-state.ts";
 
 /** A shape that nobody has wanted for so long gives back the workers above the number that is kept. */
@@ -102,7 +103,7 @@ export class LeaseMachine {
 
   /** Time matters now: somebody waits for a turn, a pause runs, or workers that nobody wants are to be given back. */
   get wantsTicks(): boolean {
-    if (this.#pauseTicks > 0 || this.#unwantedWorkers() > this.#settings.idleWorkers) return true;
+    if (this.#pauseTicks > 0 || countUnwanted(this.#workers.values(), this.#shapes) > this.#settings.idleWorkers) return true;
     for (const shape of this.#shapes.values()) if (this.#wantsMore(shape)) return true;
     return this.#requests.size > 0;
   }
@@ -195,6 +196,7 @@ export class LeaseMachine {
     this.#workers.delete(number);
     this.#gpus.giveBack(worker.gpuIds, worker.gpuUnits);
     this.#leaves(worker);
+    this.#ownerEnded(number);
     if (worker.state !== "starting") return;
     // Whatever keeps workers from starting will not be better at once.
     this.#failedStarts++;
@@ -206,7 +208,7 @@ export class LeaseMachine {
     for (const worker of this.#workers.values()) if (worker.state === "leased") worker.tenure++;
     for (const shape of this.#shapes.values()) shape.quietTicks = wantedOf(shape) > 0 ? 0 : shape.quietTicks + 1;
     for (const worker of this.#workers.values()) {
-      if (this.#unwantedWorkers() <= this.#settings.idleWorkers) break;
+      if (countUnwanted(this.#workers.values(), this.#shapes) <= this.#settings.idleWorkers) break;
       if (worker.state !== "leased" || worker.shape === null) continue;
       const shape = this.#shapes.get(worker.shape);
       if (shape === undefined || shape.quietTicks >= quietTicksKept) this.#recall(worker);
@@ -310,7 +312,7 @@ export class LeaseMachine {
     }
     this.#grow(reserved);
     for (const shape of this.#shapes.values()) this.#settle(shape);
-    this.#trim();
+    for (const worker of surplusWorkers(this.#workers.values(), this.#settings.idleWorkers)) this.#stop(worker);
   }
 
   /** Shapes without any worker and actors, the longest waiting first; those that will never fit are told so. */
@@ -373,9 +375,9 @@ export class LeaseMachine {
     const view = this.#view(reserved);
     if (!fitsNow(view, wanted)) return "lacks resources";
     const { resources } = shape;
-    const borrowedCpu = this.#borrowed(resources);
+    const borrowed = this.#borrowed(resources);
     const gpuIds = this.#gpus.find(resources["GPU"] ?? 0) ?? [];
-    let worker = gpuIds.length === 0 ? this.#spare() : null;
+    let worker = gpuIds.length === 0 ? spareWorker(this.#workers.values()) : null;
     if (worker === null) {
       if (!this.#mayStart(wanted, view)) return "waits for a process";
       worker = this.#spawn(shape.key, resources, gpuIds);
@@ -384,7 +386,7 @@ export class LeaseMachine {
       worker.held = resources;
       if (worker.state === "idle") this.#lease(worker);
     }
-    worker.borrowedCpu = borrowedCpu;
+    worker.borrowedCpu = borrowed;
     return "yes";
   }
 
@@ -392,11 +394,11 @@ export class LeaseMachine {
     const view = this.#view(reserved);
     if (!fitsNow(view, wanted)) return "lacks resources";
     const { running } = request;
-    const borrowedCpu = this.#borrowed(running);
+    const borrowed = this.#borrowed(running);
     const gpuIds = this.#gpus.find(running["GPU"] ?? 0) ?? [];
-    const fresh = gpuIds.length === 0 ? this.#fresh() : null;
+    const fresh = gpuIds.length === 0 ? freshWorker(this.#workers.values()) : null;
     if (fresh !== null) {
-      fresh.borrowedCpu = borrowedCpu;
+      fresh.borrowedCpu = borrowed;
       if (fresh.state === "idle") this.#placeActor(fresh, request);
       else {
         fresh.request = request.request;
@@ -407,37 +409,12 @@ export class LeaseMachine {
     if (!this.#mayStart(wanted, view)) return "waits for a process";
     const worker = this.#spawn(null, running, gpuIds);
     worker.request = request.request;
-    worker.borrowedCpu = borrowedCpu;
+    worker.borrowedCpu = borrowed;
     return "yes";
   }
 
-  /** CPU units of `resources` that are there only because blocked workers lend theirs. */
   #borrowed(resources: ResourceVector): number {
-    let free = this.#settings.total["CPU"] ?? 0;
-    for (const worker of this.#workers.values()) free -= (worker.held["CPU"] ?? 0) - worker.borrowedCpu;
-    return Math.max(0, (resources["CPU"] ?? 0) - Math.max(0, free));
-  }
-
-  /** A worker without work: one that served tasks before, so that fresh ones are left for actors. */
-  #spare(): Worker | null {
-    let best: Worker | null = null;
-    const rank = (worker: Worker): number => (worker.state === "idle" ? (worker.used ? 0 : 1) : 2);
-    for (const worker of this.#workers.values()) {
-      const isFree = worker.state === "idle" || (worker.state === "starting" && worker.shape === null && worker.request === 0);
-      if (isFree && worker.gpuIds.length === 0 && (best === null || rank(worker) < rank(best))) best = worker;
-    }
-    return best;
-  }
-
-  /** A worker, up or starting, that has not served tasks. */
-  #fresh(): Worker | null {
-    let starting: Worker | null = null;
-    for (const worker of this.#workers.values()) {
-      if (worker.used || worker.gpuIds.length > 0 || worker.shape !== null || worker.request !== 0) continue;
-      if (worker.state === "idle") return worker;
-      if (worker.state === "starting") starting ??= worker;
-    }
-    return starting;
+    return borrowedCpu(resources["CPU"] ?? 0, this.#settings.total["CPU"] ?? 0, this.#workers.values());
   }
 
   /** Whether one more process may start now; if there are too many, one that does nothing is stopped. */
@@ -448,20 +425,10 @@ export class LeaseMachine {
       if (worker.state === "starting") starting++;
     }
     if (this.#workers.size < this.#settings.maxWorkers) return starting < this.#mostStarting;
-    const workers = [...this.#workers.values()];
-    if (workers.some((worker) => worker.state === "stopping" || (worker.state === "recalled" && wanted.isStarving))) return false;
-    const idle = workers.find((worker) => worker.state === "idle");
-    if (idle !== undefined) this.#stop(idle);
-    else if (wanted.isStarving) {
-      const gives = workers.find((worker) => worker.state === "leased" && worker.shape !== wanted.shape && this.#mayGiveProcess(worker, view));
-      if (gives !== undefined) this.#recall(gives);
-    }
+    const ends = whoEnds(view, wanted);
+    if (ends?.state === "idle") this.#stop(ends);
+    else if (ends !== null) this.#recall(ends);
     return false;
-  }
-
-  #mayGiveProcess(worker: Worker, view: RoomView): boolean {
-    const shape = view.shapes.get(worker.shape ?? "");
-    return shape === undefined || wantedOf(shape) === 0 || worker.tenure >= minTenureTicks;
   }
 
   /** Sees to it that resources come back, if they can. True when they will. */
@@ -496,29 +463,4 @@ export class LeaseMachine {
     for (const worker of ready) if (worker.owners.size === 0) this.#free(worker);
     if (this.#usable(shape.key).length === 0 && shape.demands.size === 0) this.#shapes.delete(shape.key);
   }
-
-  #unwantedWorkers(): number {
-    let count = 0;
-    for (const worker of this.#workers.values()) {
-      if (worker.state === "idle") count++;
-      else if (worker.state === "leased") {
-        const shape = this.#shapes.get(worker.shape ?? "");
-        if (shape === undefined || wantedOf(shape) === 0) count++;
-      }
-    }
-    return count;
-  }
-
-  /** Stops idle workers above the number that is kept, those that served tasks first. */
-  #trim(): void {
-    const idle = [...this.#workers.values()].filter((worker) => worker.state === "idle");
-    idle.sort((a, b) => Number(b.used) - Number(a.used));
-    for (const worker of idle.slice(0, Math.max(0, idle.length - this.#settings.idleWorkers))) this.#stop(worker);
-  }
-}
-
-/** Only what `makeVector` keeps: used by shells that read resources from a message. */
-export function sanitizeResources(value: unknown): ResourceVector {
-  if (value === null || typeof value !== "object") return noResources;
-  return makeVector(Object.entries(value).filter(([, amount]) => Number.isSafeInteger(amount) && (amount as number) > 0) as [string, number][]);
 }

@@ -8,7 +8,7 @@ import type { ResourceVector } from "../resources.ts";
 export type ToAgent =
   | { readonly t: "listening"; readonly path: string; readonly pid: number }
   | { readonly t: "demand"; readonly resources: ResourceVector; readonly count: number }
-  | { readonly t: "release"; readonly worker: number }
+  | { readonly t: "release"; readonly worker: number; readonly lease: number }
   | { readonly t: "blocked"; readonly blocked: boolean }
   | { readonly t: "address"; readonly id: number; readonly process: number }
   | { readonly t: "death reason"; readonly id: number; readonly process: number }
@@ -28,8 +28,8 @@ export type ToAgent =
 
 /** From the agent to a driver or worker. */
 export type FromAgent =
-  | { readonly t: "grant"; readonly worker: number; readonly path: string; readonly pid: number; readonly shape: string }
-  | { readonly t: "recall"; readonly worker: number; readonly shape: string }
+  | { readonly t: "grant"; readonly worker: number; readonly lease: number; readonly path: string; readonly pid: number; readonly shape: string }
+  | { readonly t: "recall"; readonly worker: number; readonly lease: number; readonly shape: string }
   | { readonly t: "process ended"; readonly process: number; readonly reason: string }
   | { readonly t: "infeasible"; readonly shape: string; readonly missing: string; readonly actor: number }
   | { readonly t: "host actor"; readonly actor: ActorSpec }

@@ -5,7 +5,6 @@
 import {
   ActorDirectory,
   IonoError,
-  LeaseMachine,
   resourceAmounts,
   sanitizeResources,
   type ActorEvent,
@@ -20,6 +19,7 @@ import type { Link } from "../links/link.ts";
 import { StoreServer } from "../objects/index.ts";
 import { packMessage, unpackMessage } from "../owner/payload.ts";
 import type { WorkerOptions } from "../worker/options.ts";
+import { NodeLeases } from "./leases.ts";
 import { driverNumber, firstWorkerNumber, type AgentOptions } from "./options.ts";
 import { killWorker, startWorker, type WorkerProcess } from "./worker-processes.ts";
 
@@ -39,7 +39,7 @@ interface AddressWaiter {
 
 export class Agent {
   readonly #options: AgentOptions;
-  readonly #leases: LeaseMachine;
+  readonly #leases: NodeLeases;
   readonly #actors = new ActorDirectory();
   readonly #peers = new Map<number, Peer>();
   readonly #workers = new Map<number, WorkerProcess>();
@@ -57,16 +57,19 @@ export class Agent {
     this.#store = store;
     this.#storePath = storePath;
     this.#peers.set(driverNumber, { number: driverNumber, link: driver, pid: options.driverPid, path: "" });
-    this.#leases = new LeaseMachine({
-      total: options.resources,
-      maxWorkers: options.maxWorkers,
-      firstWorker: firstWorkerNumber,
-      idleWorkers: Math.max(1, options.startWorkers),
-    });
+    this.#leases = new NodeLeases(
+      {
+        total: options.resources,
+        maxWorkers: options.maxWorkers,
+        firstWorker: firstWorkerNumber,
+        idleWorkers: Math.max(1, options.startWorkers),
+      },
+      (instruction) => this.#perform(instruction),
+    );
   }
 
   start(): void {
-    this.#perform(this.#leases.start(this.#options.startWorkers));
+    this.#leases.start(this.#options.startWorkers);
   }
 
   // messages
@@ -89,7 +92,7 @@ export class Agent {
         this.#lease({ type: "demand", owner: peer.number, resources: sanitizeResources(message.resources), count: message.count });
         break;
       case "release":
-        this.#lease({ type: "released", owner: peer.number, worker: message.worker });
+        this.#lease({ type: "released", owner: peer.number, worker: message.worker, lease: message.lease });
         break;
       case "blocked":
         this.#lease({ type: "worker blocked", worker: peer.number, blocked: message.blocked });
@@ -165,10 +168,10 @@ export class Agent {
       nodes: [
         {
           id: "local",
-          resources: { total: resourceAmounts(total), available: resourceAmounts(this.#leases.available()) },
-          workers: this.#leases.states().map((state) => ({ ...state, pid: this.#workers.get(state.worker)?.child.pid ?? 0 })),
+          resources: { total: resourceAmounts(total), available: resourceAmounts(this.#leases.machine.available()) },
+          workers: this.#leases.machine.states().map((state) => ({ ...state, pid: this.#workers.get(state.worker)?.child.pid ?? 0 })),
           actors: this.#actors.list().filter((actor) => actor.state !== "dead"),
-          demand: this.#leases.demands(),
+          demand: this.#leases.machine.demands(),
         },
       ],
       store: this.#store.stats(),
@@ -179,11 +182,10 @@ export class Agent {
   // machines to I/O
 
   #lease(event: LeaseEvent): void {
-    this.#perform(this.#leases.handle(event));
+    this.#leases.handle(event);
   }
 
-  #perform(instructions: readonly LeaseInstruction[]): void {
-    for (const instruction of instructions) {
+  #perform(instruction: LeaseInstruction): void {
       switch (instruction.type) {
         case "spawn":
           this.#spawn(instruction.worker, instruction.gpuIds);
@@ -191,11 +193,12 @@ export class Agent {
         case "grant": {
           const worker = this.#peers.get(instruction.worker);
           if (worker === undefined) break;
-          this.#send(instruction.owner, { t: "grant", worker: worker.number, path: worker.path, pid: worker.pid, shape: instruction.shape });
+          const { lease, shape } = instruction;
+          this.#send(instruction.owner, { t: "grant", worker: worker.number, lease, path: worker.path, pid: worker.pid, shape });
           break;
         }
         case "recall":
-          this.#send(instruction.owner, { t: "recall", worker: instruction.worker, shape: instruction.shape });
+          this.#send(instruction.owner, { t: "recall", worker: instruction.worker, lease: instruction.lease, shape: instruction.shape });
           break;
         case "place actor":
           this.#actor({ type: "placed", actor: instruction.request, process: instruction.worker });
@@ -207,7 +210,6 @@ export class Agent {
           this.#infeasible(instruction);
           break;
       }
-    }
   }
 
   #actor(event: ActorEvent): void {
@@ -297,7 +299,6 @@ export class Agent {
     for (const waiter of this.#addressWaiters.get(number) ?? []) this.#refuseGone(waiter.peer, waiter.id, number);
     this.#addressWaiters.delete(number);
     this.#actor({ type: "process ended", process: number, reason });
-    this.#lease({ type: "owner ended", owner: number });
     this.#lease({ type: "worker ended", worker: number });
     for (const peer of this.#peers.values()) this.#send(peer.number, { t: "process ended", process: number, reason });
   }

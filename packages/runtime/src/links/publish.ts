@@ -15,6 +15,8 @@ export interface PublishedSocket {
   readonly server: net.Server;
   /** Where others of this user connect. */
   readonly path: string;
+  /** Ends the listening; connections that were made live on. */
+  close(): void;
 }
 
 /** Listens and resolves with the path under which others reach `server`. */
@@ -29,11 +31,24 @@ export async function publish(server: net.Server): Promise<PublishedSocket> {
     });
   });
   if (!fs.existsSync("/proc/self/fd")) {
-    process.once("exit", () => fs.rmSync(directory, { recursive: true, force: true }));
-    return { server, path: file };
+    const remove = (): void => fs.rmSync(directory, { recursive: true, force: true });
+    process.once("exit", remove);
+    const close = (): void => {
+      server.close();
+      process.removeListener("exit", remove);
+      remove();
+    };
+    return { server, path: file, close };
   }
   const fd = fs.openSync(file, openPath);
   fs.unlinkSync(file);
   fs.rmdirSync(directory);
-  return { server, path: `/proc/${process.pid}/fd/${fd}` };
+  let isOpen = true;
+  const close = (): void => {
+    if (!isOpen) return;
+    isOpen = false;
+    server.close();
+    fs.closeSync(fd);
+  };
+  return { server, path: `/proc/${process.pid}/fd/${fd}`, close };
 }

@@ -63,9 +63,9 @@ export class Member {
         return member.#openStore();
       },
       currentTask: (): TaskContext | null => (this.executor === null ? null : (taskStorage.getStore() ?? null)),
-      waiting: () => {
+      waiting: (interrupt) => {
         const running = this.executor === null ? undefined : taskStorage.getStore();
-        return running === undefined ? null : running.executor.wait(running);
+        return running === undefined ? null : running.executor.wait(running, interrupt);
       },
       owed: (isOwed) => this.owed(isOwed),
       replaceWorker: (worker, reason) => this.agent.notify({ t: "replace", worker, reason }),
@@ -145,7 +145,7 @@ export class Member {
         this.owner,
         {
           demand: (from, count) => this.agent.notify({ t: "demand", resources: from.resources as ResourceVector, count }),
-          release: (_from, worker) => this.agent.notify({ t: "release", worker }),
+          release: (_from, worker, lease) => this.agent.notify({ t: "release", worker, lease }),
           get loopback() {
             return member.#mayLoopBack(resources) ? member.#loopback : null;
           },
@@ -207,7 +207,7 @@ export class Member {
         this.#granted(message);
         break;
       case "recall":
-        this.#pools.get(message.shape)?.recalled(message.worker);
+        this.#pools.get(message.shape)?.recalled(message.worker, message.lease);
         this.owner.flush();
         break;
       case "process ended":
@@ -234,13 +234,15 @@ export class Member {
   #granted(grant: Extract<FromAgent, { t: "grant" }>): void {
     const pool = this.#pools.get(grant.shape);
     if (pool === undefined) {
-      this.agent.notify({ t: "release", worker: grant.worker });
+      this.agent.notify({ t: "release", worker: grant.worker, lease: grant.lease });
       return;
     }
-    const sender = this.peers.sender(grant.worker, grant.path, grant.pid, (lost) => {
+    const onLost = (lost: Sender): void => {
       pool.lost(lost, this.#deathReason(grant.worker));
       this.owner.flush();
-    });
+    };
+    const sender = this.peers.formerSender(grant.worker, onLost) ?? this.peers.sender(grant.worker, grant.path, grant.pid, onLost);
+    sender.lease = grant.lease;
     sender.onProgress = () => pool.progressed(sender);
     pool.granted(sender);
     this.owner.flush();
@@ -274,7 +276,7 @@ export class Member {
   close(reason: IonoError): void {
     this.agent.lose(reason);
     this.owner.close(reason);
-    for (const pool of this.#pools.values()) for (const sender of pool.senders) sender.link.destroy();
+    this.peers.close();
     this.#store?.close();
   }
 }

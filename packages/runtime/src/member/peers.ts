@@ -10,7 +10,7 @@ import type { ExecutorLink } from "../executor/executor-link.ts";
 import type { Link } from "../links/link.ts";
 import { publish } from "../links/publish.ts";
 import { UnixLink } from "../links/unix.ts";
-import { cancelRef } from "../owner/cancel.ts";
+import { cancelForBorrower } from "../owner/cancel.ts";
 import type { Owner, Peers as OwnerPeers } from "../owner/owner.ts";
 import { packMessage, unpackMessage } from "../owner/payload.ts";
 import { Sender } from "../owner/sender.ts";
@@ -44,6 +44,10 @@ export class Peers implements OwnerPeers {
   executor: Executor | null = null;
   secret = "";
   readonly #links = new Map<number, Peer>();
+  /** Links by which this process sends work, by process: a worker that is leased again is reached by the same. */
+  readonly #senders = new Map<number, Peer>();
+  readonly #open = new Set<Link>();
+  #stopListening: (() => void) | null = null;
   readonly #reaching = new Map<number, Promise<Link>>();
   /** Connections refused so far. */
   refused = 0;
@@ -57,7 +61,8 @@ export class Peers implements OwnerPeers {
   /** Listens; resolves with the path for others. */
   async listen(): Promise<string> {
     const server = net.createServer((socket) => this.#accept(socket));
-    const { path } = await publish(server);
+    const { path, close } = await publish(server);
+    this.#stopListening = close;
     server.unref();
     return path;
   }
@@ -89,7 +94,24 @@ export class Peers implements OwnerPeers {
     const sender = new Sender(processNumber, pid, peer.link, page ?? null);
     peer.sender = sender;
     peer.onLost = () => onLost(sender);
+    this.#senders.set(processNumber, peer);
     return sender;
+  }
+
+  /** The sender to a worker that was leased before, and is again: its link stayed open. */
+  formerSender(processNumber: number, onLost: (sender: Sender) => void): Sender | null {
+    const peer = this.#senders.get(processNumber);
+    if (peer === undefined || peer.sender === null || peer.link.closed) return null;
+    const { sender } = peer;
+    peer.onLost = () => onLost(sender);
+    return sender;
+  }
+
+  /** Ends every link, and listens no more. */
+  close(): void {
+    this.#stopListening?.();
+    for (const link of this.#open) link.destroy();
+    this.#open.clear();
   }
 
   // connecting and accepting
@@ -101,6 +123,7 @@ export class Peers implements OwnerPeers {
       closed: () => this.#closed(peer),
     });
     peer.link.unref();
+    this.#open.add(peer.link);
     const hello: Hello = { secret: this.secret, process: this.#number(), page };
     peer.link.send("control", frameKinds.hello, packMessage(hello));
     if (!this.#links.has(processNumber)) this.#links.set(processNumber, peer);
@@ -123,11 +146,13 @@ export class Peers implements OwnerPeers {
       },
       closed: (error) => {
         clearTimeout(timer);
+        this.#open.delete(link);
         if (peer !== null) this.#closed(peer);
         else if (error !== undefined) this.#countRefusal(error.message);
       },
     });
     link.unref();
+    this.#open.add(link);
   }
 
   #greeted(link: UnixLink, kind: number, chunk: Buffer, start: number, end: number): Peer | null {
@@ -194,15 +219,15 @@ export class Peers implements OwnerPeers {
         owner.borrows.done(peer.process, chunk, start, end);
         break;
       case frameKinds.cancelRef: {
-        const request = unpackMessage(chunk, start, end) as { sequence: number; force: boolean; recursive: boolean };
-        const ref = owner.references.escaped(request.sequence);
-        if (ref !== undefined) cancelRef(owner, ref, request);
+        cancelForBorrower(owner, unpackMessage(chunk, start, end) as { sequence: number; force: boolean; recursive: boolean });
         break;
       }
     }
   }
 
   #closed(peer: Peer): void {
+    this.#open.delete(peer.link);
+    if (this.#senders.get(peer.process) === peer) this.#senders.delete(peer.process);
     if (this.#links.get(peer.process) === peer) this.#links.delete(peer.process);
     this.owner.borrows.linkClosed(peer.process, peer.link);
     if (peer.executor !== null) this.executor?.detach(peer.executor);

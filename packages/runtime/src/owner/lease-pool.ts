@@ -94,6 +94,7 @@ export class LeasePool implements Destination {
   }
 
   granted(sender: Sender): void {
+    sender.closing = false;
     this.senders.push(sender);
     this.#unproved.add(sender);
     this.dispatch();
@@ -188,7 +189,6 @@ export class LeasePool implements Destination {
     if (at < 0) return;
     this.senders.splice(at, 1);
     this.#forget(sender);
-    sender.link.close();
     this.#surroundings.release(this, sender.worker, sender.lease);
   }
 

@@ -78,7 +78,8 @@ export class Sender {
     if (this.closing) return false;
     if (this.outstanding === this.blocked) return this.#freeSlots.length > 0 || this.#reclaim();
     const mean = definition.meanUs;
-    if (mean < 0 || this.queuedUs + mean > windowUs) return false;
+    // The worker of a task with `maxCalls` ends after it: nothing is to wait behind it.
+    if (mean < 0 || this.queuedUs + mean > windowUs || definition.options.maxCalls > 0) return false;
     return this.#freeSlots.length > 0 || this.#reclaim();
   }
 
@@ -171,9 +172,9 @@ export class Sender {
   }
 
   /** Asks the executor to abort a task that runs. */
-  cancel(wire: number, recursive: boolean): void {
+  cancel(wire: number, attempt: number, recursive: boolean): void {
     this.flush();
-    this.#sendPair(frameKinds.cancel, wire, recursive ? 1 : 0);
+    this.#sendPair(frameKinds.cancel, wire, ((attempt & 0xff) << 8) | (recursive ? 1 : 0));
   }
 
   #sendPair(kind: FrameKind, first: number, second: number): void {

@@ -1,0 +1,144 @@
+/** The shell of the lease machine for tests: owners and workers that answer late, twice and in any order. */
+import { expect } from "vitest";
+import { missingResource, shapeKey, type ResourceVector } from "../resources.ts";
+import type { LeaseEvent, LeaseInstruction, LeaseSettings } from "./lease-events.ts";
+import { LeaseMachine } from "./lease.ts";
+
+export const driver = 1;
+
+interface ModelWorker {
+  readonly number: number;
+  ready: boolean;
+  readonly gpuIds: readonly number[];
+  /** Actor it hosts, or 0. */
+  actor: number;
+  /** Owners that may send it work. */
+  readonly grants: Map<number, { shape: string; lease: number }>;
+}
+
+export class LeaseDriver {
+  readonly machine: LeaseMachine;
+  readonly settings: LeaseSettings;
+  readonly workers = new Map<number, ModelWorker>();
+  /** Owner → shape → resources and count, as last told. */
+  readonly demands = new Map<number, Map<string, { resources: ResourceVector; count: number }>>();
+  /** Actors asked for and not placed. */
+  readonly requests = new Map<number, { placement: ResourceVector; running: ResourceVector }>();
+  /** Events that are under way. */
+  readonly pending: LeaseEvent[] = [];
+  readonly infeasible: Extract<LeaseInstruction, { type: "infeasible" }>[] = [];
+  readonly said: LeaseInstruction[] = [];
+
+  constructor(settings: LeaseSettings) {
+    this.settings = settings;
+    this.machine = new LeaseMachine(settings);
+  }
+
+  start(count: number): void {
+    this.#obey(this.machine.start(count));
+  }
+
+  handle(event: LeaseEvent): LeaseInstruction[] {
+    const instructions = this.machine.handle(event);
+    this.machine.check();
+    this.#obey(instructions);
+    return instructions;
+  }
+
+  demand(owner: number, resources: ResourceVector, count: number): void {
+    const mine = this.demands.get(owner) ?? new Map<string, { resources: ResourceVector; count: number }>();
+    this.demands.set(owner, mine);
+    mine.set(shapeKey(resources), { resources, count });
+    this.handle({ type: "demand", owner, resources, count });
+  }
+
+  request(request: number, placement: ResourceVector, running: ResourceVector): void {
+    this.requests.set(request, { placement, running });
+    this.handle({ type: "actor requested", request, placement, running });
+  }
+
+  withdraw(request: number): void {
+    this.requests.delete(request);
+    this.handle({ type: "actor withdrawn", request });
+  }
+
+  release(owner: number, worker: number): void {
+    const grants = this.workers.get(worker)?.grants;
+    const lease = grants?.get(owner)?.lease;
+    if (grants === undefined || lease === undefined) return;
+    grants.delete(owner);
+    this.pending.push({ type: "released", owner, worker, lease });
+  }
+
+  /** The process is gone: what it owned and what it served. */
+  die(number: number): void {
+    if (!this.workers.delete(number)) return;
+    this.demands.delete(number);
+    for (const worker of this.workers.values()) worker.grants.delete(number);
+    this.handle({ type: "worker ended", worker: number });
+    if (number % 2 === 0) this.handle({ type: "worker ended", worker: number });
+  }
+
+  /** Delivers one event that is under way; sometimes it comes twice. */
+  deliver(pick: number, times = 1): void {
+    if (this.pending.length === 0) return;
+    const [event] = this.pending.splice(pick % this.pending.length, 1);
+    if (event.type === "worker ended") {
+      this.die(event.worker);
+      return;
+    }
+    for (let i = 0; i < times; i++) this.handle(event);
+    if (event.type === "worker ready") {
+      const worker = this.workers.get(event.worker);
+      if (worker !== undefined) worker.ready = true;
+    }
+  }
+
+  deliverAll(): void {
+    while (this.pending.length > 0) this.deliver(0);
+  }
+
+  feasible(resources: ResourceVector): boolean {
+    return missingResource(resources, this.settings.total) === undefined;
+  }
+
+  #obey(instructions: readonly LeaseInstruction[]): void {
+    this.said.push(...instructions);
+    for (const each of instructions) {
+      switch (each.type) {
+        case "spawn":
+          expect(this.workers.has(each.worker)).toBe(false);
+          this.workers.set(each.worker, { number: each.worker, ready: false, gpuIds: each.gpuIds, actor: 0, grants: new Map() });
+          this.pending.push({ type: "worker ready", worker: each.worker });
+          break;
+        case "grant": {
+          const worker = this.workers.get(each.worker);
+          expect(worker, `grant of ${each.worker}`).toBeDefined();
+          expect(worker?.actor).toBe(0);
+          expect(each.owner).not.toBe(each.worker);
+          expect(worker?.grants.has(each.owner)).toBe(false);
+          expect(this.demands.get(each.owner)?.get(each.shape)?.count ?? 0).toBeGreaterThan(0);
+          worker?.grants.set(each.owner, { shape: each.shape, lease: each.lease });
+          break;
+        }
+        case "recall":
+          if (this.workers.get(each.worker)?.grants.get(each.owner)?.lease === each.lease) this.release(each.owner, each.worker);
+          break;
+        case "place actor": {
+          const worker = this.workers.get(each.worker);
+          expect(this.requests.delete(each.request)).toBe(true);
+          expect(worker?.actor).toBe(0);
+          if (worker !== undefined) worker.actor = each.request;
+          break;
+        }
+        case "stop":
+          expect(this.workers.get(each.worker)?.grants.size).toBe(0);
+          this.pending.push({ type: "worker ended", worker: each.worker });
+          break;
+        case "infeasible":
+          this.infeasible.push(each);
+          break;
+      }
+    }
+  }
+}
