@@ -80,8 +80,8 @@ describe("functions", () => {
     const host = new MemoryHost();
     const fn = make<(() => number) & { self?: unknown; label?: string }>("() => 1");
     host.capture(fn, { properties: { label: "x", self: fn } });
-    const arrived = arrive(host, fn);
-    expect(arrived.label).toBe("x");
+    const arrived = arrive(host, Object.freeze(fn));
+    expect([arrived.label, Object.isFrozen(arrived)]).toEqual(["x", true]);
     expect(arrived.self).toBe(arrived);
   });
 

@@ -109,6 +109,7 @@ export function writeFunction(encoder: Encoder, fn: Function): void {
     if (image.url.startsWith("node:")) encoder.code?.builtin.add(fn);
     return;
   }
+  if (!Object.isExtensible(fn)) encoder.integrity(fn);
   writeImage(encoder, fn, index, image);
 }
 

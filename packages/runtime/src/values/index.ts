@@ -3,6 +3,8 @@ export { ValueReader } from "./reader.ts";
 export { encode, writeValue } from "./encode.ts";
 export { decode, readValue } from "./decode.ts";
 export { requiredModules } from "./decode-buffers.ts";
+export { valueTable, valuesMarkdown } from "./table.ts";
+export type { ValueKind } from "./table.ts";
 export { registerType } from "./registry.ts";
 export type { TypeCodec } from "./registry.ts";
 export { MemoryHost } from "./memory-host.ts";

@@ -68,7 +68,10 @@ export const valueTable = {
     note: "Message, stack, cause, errors and own fields. A chain of more than about 390 causes is refused.",
   },
   DOMException: { verdict: "exact", note: "" },
-  functions: { verdict: "exact", note: "With what they captured; a function met twice is one function." },
+  functions: {
+    verdict: "exact",
+    note: "With what they captured and their own enumerable properties; a function met twice is one function.",
+  },
   classes: {
     verdict: "exact",
     note: "With what they captured and their superclass. What was put on the prototype of a `class` after its definition stays behind.",
