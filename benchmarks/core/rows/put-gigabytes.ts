@@ -6,7 +6,7 @@ import { get, put, remote } from "iono";
 import type { Row } from "../row.ts";
 import { checkStamp, stamp } from "./stamp.ts";
 import { times } from "./shape.ts";
-import { warmTarget } from "./warm-target.ts";
+import { warmSource, warmTarget } from "./warm-arrays.ts";
 
 /** Ray counts its 100 Mi and 10 Mi int64 as 0.8 and 0.08 GB; so do these. */
 const LARGE = { length: 100 * 1024 * 1024, gigabytes: 0.8 };
@@ -15,25 +15,22 @@ const TASKS = 10;
 const PUTS_A_TASK = 10;
 
 const putMany = remote(async (round: number) => {
+  const array = warmSource(MIDDLE.length);
   for (let i = 0; i < PUTS_A_TASK; i++) {
-    const array = new BigInt64Array(MIDDLE.length); // Ray's task makes a new one for each put, too
     stamp(array, round + i);
     checkStamp(await get(put(array)), round + i);
   }
 });
 
 const copyMany = remote((round: number) => {
+  const array = warmSource(MIDDLE.length);
   const target = warmTarget(MIDDLE.length);
   for (let i = 0; i < PUTS_A_TASK; i++) {
-    const array = new BigInt64Array(MIDDLE.length);
     stamp(array, round + i);
     target.set(array);
     checkStamp(target, round + i);
   }
 });
-
-/** Not zeros: pages never written are all the same page of zeros, which is read much faster than memory. */
-const filled = (length: number): BigInt64Array => new BigInt64Array(length).fill(1n);
 
 /** Numbers that are new each time, a task's worth apart. */
 function rounds(): () => number {
@@ -48,7 +45,7 @@ export const putGigabytesRows: Row[] = [
     units: LARGE.gigabytes,
     prepare: () => {
       const next = rounds();
-      const array = filled(LARGE.length);
+      const array = warmSource(LARGE.length);
       return {
         once: async () => {
           const round = next();
@@ -64,7 +61,7 @@ export const putGigabytesRows: Row[] = [
     units: LARGE.gigabytes,
     prepare: () => {
       const next = rounds();
-      const array = filled(LARGE.length);
+      const array = warmSource(LARGE.length);
       const target = warmTarget(LARGE.length);
       return {
         once: () => {
