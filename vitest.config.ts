@@ -12,6 +12,7 @@ export default defineConfig({
       "packages/*/test/**/*.test.ts",
       "docs/**/*.test.ts",
       "scripts/**/*.test.ts",
+      "benchmarks/**/*.test.ts",
     ],
     pool: "forks",
     maxWorkers: 2,
