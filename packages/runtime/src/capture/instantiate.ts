@@ -26,10 +26,7 @@ export function instantiate(unit: CodeUnit, origin?: string): PendingFunction {
   }
   return new OpenInstance(unit, factory, (fn, bindings) => {
     code.decoded.set(fn, { unit, bindings, origin });
-    if (unit.url === code.entryGuard?.entryUrl) {
-      const name = code.entryGuard.exportAt(unit.line, unit.column);
-      if (name !== undefined) code.entryGuard.provide(name, fn);
-    }
+    if (unit.url === code.entryGuard?.entryUrl) code.entryGuard.offer(unit.line, unit.column, fn);
     // A class is one class wherever it arrives, or `instanceof` would fail between two messages; functions are decoded afresh (I3).
     if (origin !== undefined && unit.kind === "class") code.origins.remember(origin, fn);
   });
