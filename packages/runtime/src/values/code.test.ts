@@ -1,5 +1,4 @@
 /* oxlint-disable typescript/no-implied-eval -- sources given as text, with free names that the test chooses */
-/* oxlint-disable typescript/no-extraneous-class -- what is in the classes does not matter */
 import { describe, expect, it } from "vitest";
 import { CannotTravelError } from "@iono/core";
 import { decode } from "./decode.ts";

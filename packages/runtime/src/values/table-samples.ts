@@ -1,4 +1,4 @@
-/* oxlint-disable no-sparse-arrays, typescript/no-extraneous-class -- holes and empty classes are samples */
+/* oxlint-disable no-sparse-arrays -- holes are samples */
 
 /** Values of every kind of the table, for the tests. */
 
