@@ -89,6 +89,13 @@ describe("the packages", () => {
     }
   });
 
+  test("npm links the command", () => {
+    const version = execFileSync(join(installed, "node_modules/.bin/iono"), ["--version"], {
+      encoding: "utf8",
+    });
+    expect(version).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
   test("publint and attw find nothing", () => {
     const run = (script: string, ...argv: string[]): string =>
       execFileSync(process.execPath, [join(workspaceRoot, "node_modules", script), ...argv], {
