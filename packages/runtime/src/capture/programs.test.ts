@@ -61,6 +61,32 @@ test.each([
   for (const copy of copies) expect(lines(copy)).toBe(lines(here));
 });
 
+test("a compiled file's functions stand where its source map says, when Node follows it", () => {
+  const folder = mkdtempSync(join(tmpdir(), "iono-mapped-"));
+  const ship = new URL("fixtures/ship.ts", import.meta.url).href;
+  const [head, body] = [
+    'import { ship } from "./ship.ts";',
+    "void ship({ fail: () => { throw new Error(text); } });",
+  ];
+  // Line 0 of the compiled file is line 0, and line 1 is line 3, of the other.
+  const map = { version: 3, sources: ["original.ts"], names: [], mappings: "AAAA;AAGA" };
+  writeFileSync(join(folder, "original.ts"), `${head}\n\n\n${body}`);
+  writeFileSync(join(folder, "compiled.mjs.map"), JSON.stringify(map));
+  writeFileSync(
+    join(folder, "compiled.mjs"),
+    `${head.replace("./ship.ts", ship)} const text = "x";\n${body}\n//# sourceMappingURL=compiled.mjs.map`,
+  );
+  const mapped = start([conditions, "--enable-source-maps", join(folder, "compiled.mjs")]);
+  expect(mapped.results.fail).toMatch(/original\.ts:4:/);
+  expect(JSON.stringify(mapped.differences).replaceAll(/:\d+"/g, '"')).toMatch(
+    /^\{\}$|original\.ts:4".*original\.ts:4"/,
+  );
+  const plain = start([conditions, join(folder, "compiled.mjs")]);
+  expect(plain.differences).toEqual({});
+  expect(plain.results.fail).toMatch(/compiled\.mjs:2:/);
+  rmSync(folder, { recursive: true });
+});
+
 test("exports of other modules travel by reference, all else by value", () => {
   const child = spawnSync(process.execPath, [conditions, join(fixtures, "by-reference.ts")], {
     encoding: "utf8",

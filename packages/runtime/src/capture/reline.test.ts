@@ -14,7 +14,7 @@ function moved(text: string, lines: readonly (number | undefined)[], startLine =
   const tokens = tokensOf(text);
   return reline(text, tokens, startLine, (token) => {
     const line = lines[tokens.indexOf(token)];
-    return line === undefined ? undefined : { line, column: 0 };
+    return line === undefined ? undefined : { url: undefined, line, column: 0 };
   });
 }
 

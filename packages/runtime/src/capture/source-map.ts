@@ -1,8 +1,11 @@
+import { existsSync } from "node:fs";
 import { findSourceMap, SourceMap } from "node:module";
 import { fileURLToPath } from "node:url";
 
 /** A 0-based place in the file the user wrote. */
 export interface OriginalPlace {
+  /** URL of that file; undefined when the map names none that exists. */
+  readonly url: string | undefined;
   readonly line: number;
   readonly column: number;
 }
@@ -17,10 +20,18 @@ export interface SourceMapping {
 
 const inlineMap = /\/\/# sourceMappingURL=data:application\/json[^,\n]*;base64,([A-Za-z0-9+/=]+)/g;
 
-/** The map that a loader wrote into the text, or handed to Node; undefined for text that was not compiled. */
-export function sourceMappingOf(text: string, url: string): SourceMapping | undefined {
-  const map = inlined(text) ?? handedToNode(url);
+/**
+ * The map that a loader wrote into the text, or that Node follows for the file (`--enable-source-maps`); undefined for
+ * text that was not compiled, and where stacks show the compiled file anyway.
+ */
+export function sourceMappingOf(text: string, url: string, isFileText: boolean): SourceMapping | undefined {
+  const map = (isFileText ? undefined : inlined(text)) ?? handedToNode(url);
   if (map === undefined) return undefined;
+  const urls = new Map<string, string | undefined>();
+  const urlOf = (source: string): string | undefined => {
+    if (!urls.has(source)) urls.set(source, existingFile(source, url));
+    return urls.get(source);
+  };
   const find = (
     line: number,
     column: number,
@@ -34,7 +45,7 @@ export function sourceMappingOf(text: string, url: string): SourceMapping | unde
       return undefined;
     return {
       isExact: entry.generatedLine === line && entry.generatedColumn === column,
-      place: { line: entry.originalLine, column: entry.originalColumn },
+      place: { url: urlOf(entry.originalSource), line: entry.originalLine, column: entry.originalColumn },
     };
   };
   return {
@@ -62,4 +73,9 @@ function inlined(text: string): SourceMap | undefined {
 function handedToNode(url: string): SourceMap | undefined {
   if (!url.startsWith("file:")) return undefined;
   return findSourceMap(url) ?? findSourceMap(fileURLToPath(url));
+}
+
+function existingFile(source: string, url: string): string | undefined {
+  const found = URL.parse(source, url);
+  return found?.protocol === "file:" && existsSync(found) ? found.href : undefined;
 }

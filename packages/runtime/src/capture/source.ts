@@ -63,8 +63,10 @@ export function locate(
     };
   }
   const running = placeIn(script.lineStarts, record.start);
-  const { line, column } = script.mapping?.near(running.line, running.column) ?? running;
-  return { record, text: script.text, script, scriptUrl: script.url, url: script.url, line, column };
+  const original = script.mapping?.near(running.line, running.column);
+  const { line, column } = original ?? running;
+  const url = original?.url ?? script.url;
+  return { record, text: script.text, script, scriptUrl: script.url, url, line, column };
 }
 
 /** The function of that text at that place of the script. */
@@ -79,7 +81,7 @@ function recordAt(script: AnalyzedScript, source: string, place: FunctionScopes)
 
 function analyzed(script: RunningScript | undefined): AnalyzedScript | undefined {
   if (script === undefined) return undefined;
-  const mapping = script.isFileText ? undefined : sourceMappingOf(script.text, script.url);
+  const mapping = sourceMappingOf(script.text, script.url, script.isFileText);
   const modes = script.isModule ? (["module", "script"] as const) : (["script", "module"] as const);
   const analysis = analyzeAs(modes, script.text, mapping !== undefined);
   return analysis === undefined
