@@ -39,8 +39,9 @@ export function layOut(encoded: Encoded): BlockLayout {
 
 /** The value in `memory`, as views of it. Undefined when it is none. */
 export function readLayout(memory: ArrayBuffer, sizeBytes: number): Encoded | undefined {
+  if (sizeBytes < 16 || sizeBytes > memory.byteLength) return undefined;
   const view = new DataView(memory, 0, sizeBytes);
-  if (sizeBytes < 16 || view.getUint32(0, true) !== magic) return undefined;
+  if (view.getUint32(0, true) !== magic) return undefined;
   const count = view.getUint32(4, true);
   const headerBytes = 16 + 8 * count;
   if (count > maxParts || headerBytes > sizeBytes) return undefined;

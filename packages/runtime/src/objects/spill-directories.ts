@@ -1,14 +1,31 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { IonoError } from "@iono/core";
 
 const tmpfsMagic = 0x0102_1994;
 
-/** Where objects are spilled: the configured directories (separated like PATH), or one below the system's temporary one. */
+/**
+ * Where objects are spilled: the configured directories (separated like PATH), created if need be, or the system's
+ * temporary one. Throws BadOption when a configured one cannot be written.
+ */
 export function storeSpillDirs(configured?: string): string[] {
   const directories = (configured ?? "").split(path.delimiter).filter((directory) => directory !== "");
-  if (directories.length > 0) return directories.map((directory) => path.resolve(directory));
-  return [path.join(diskDirectory(), `iono-spill-${os.userInfo().uid}`)];
+  if (directories.length === 0) return [diskDirectory()];
+  return directories.map((given) => {
+    const directory = path.resolve(given);
+    try {
+      fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+      fs.accessSync(directory, fs.constants.W_OK | fs.constants.X_OK);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new IonoError(
+        "BadOption",
+        `spillDir must name directories that can be written; got ${given} (${reason})`,
+      );
+    }
+    return directory;
+  });
 }
 
 /** Spilling into a file system that is memory would gain nothing. */

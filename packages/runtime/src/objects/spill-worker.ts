@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
@@ -64,7 +65,7 @@ function openFile(number: number, directory: string): number {
   const known = files.get(number);
   if (known !== undefined) return known;
   fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const name = path.join(directory, `spill-${process.pid}-${number}`);
+  const name = path.join(directory, `iono-spill-${randomUUID()}`);
   const fd = fs.openSync(name, "wx+", 0o600);
   files.set(number, fd);
   try {

@@ -307,8 +307,9 @@ export class StoreClient {
     for (let parkMs = firstParkMs; reply.status === "waiting"; parkMs = longestParkMs) {
       reply = link.ask({ op: "await", ticket, size: parkMs });
       if (reply.status !== "waiting") break;
-      handles.collectBlocking(false); // what we map in vain may be what is missing
-      if (waiting.isWorthwhile(reply.progress) || handles.collectBlocking(true) > 0) continue;
+      // What we map in vain may be what is missing.
+      if (handles.collectBlocking(false) > 0 || waiting.isWorthwhile(reply.progress)) continue;
+      if (handles.collectBlocking(true) > 0) continue;
       return this.#cancel(ticket, reply);
     }
     return reply;

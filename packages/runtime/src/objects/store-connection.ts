@@ -150,7 +150,8 @@ export class StoreConnection {
 
   /** Gives a request to the machine; replies its answer, or "waiting" when there is none yet. */
   #ask(event: StoreEvent & { kind: "allocate" | "pin" }): void {
-    if (this.#tickets.has(event.ticket) || this.#tickets.size >= maxTickets) return this.close();
+    if (this.#tickets.has(event.ticket)) return this.close();
+    if (this.#tickets.size >= maxTickets) return this.#reply({ status: "full" });
     this.#tickets.set(event.ticket, undefined);
     this.#host.handle(event);
     this.#await(event.ticket, 0);
@@ -182,14 +183,15 @@ export class StoreConnection {
 
   #reply(reply: Partial<StoreReply> & { readonly text?: string }): void {
     if (this.#closed) return;
+    const { status = "granted" } = reply;
     const text = Buffer.from(reply.text ?? "");
     const bytes = Buffer.alloc(replyBytes + text.length);
     text.copy(bytes, replyBytes);
     writeReply(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), {
-      status: reply.status ?? "granted",
+      status,
       location: reply.location ?? noLocation,
       fresh: reply.fresh ?? false,
-      progress: this.#host.progress(),
+      progress: status === "granted" ? 0 : this.#host.progress(),
       textBytes: text.length,
     });
     this.#socket.write(bytes);

@@ -113,8 +113,16 @@ describe("capacity", () => {
     expect(storeCapacityBytes(gibibyte, gibibyte)).toBe(Math.floor(gibibyte * 0.3));
   });
 
-  it("spills where it was told, else on a disk", () => {
-    expect(storeSpillDirs(`/a${path.delimiter}/b/../c`)).toEqual(["/a", "/c"]);
+  it("spills where it was told, else on a disk; a directory that cannot be written is refused at the start", () => {
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), "iono-dirs-"));
+    const [first, second, file] = ["a/b", "c", "file"].map((name) => path.join(directory, name));
+    fs.writeFileSync(file, "");
+    expect(storeSpillDirs(`${first}${path.delimiter}${second}`)).toEqual([first, second]);
+    expect(fs.existsSync(first)).toBe(true);
+    expect(() => storeSpillDirs(path.join(file, "below"))).toThrow(
+      /^spillDir must name directories.*ENOTDIR/,
+    );
     expect(storeSpillDirs("")).toHaveLength(1);
+    fs.rmSync(directory, { recursive: true });
   });
 });

@@ -71,7 +71,7 @@ export interface StoreRequest {
 export interface StoreReply {
   readonly status: StoreStatus;
   readonly location: StoreLocation;
-  /** Changes while the store gets somewhere. */
+  /** Changes while the store gets somewhere; 0 when granted. */
   readonly progress: number;
   readonly fresh: boolean;
   /** Bytes of JSON that follow. */

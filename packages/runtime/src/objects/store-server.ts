@@ -1,6 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import type { Socket } from "node:net";
-import { StoreMachine, type StoreEvent, type StoreInstruction, type StoreStats } from "@iono/core";
+import { IonoError, StoreMachine, type StoreEvent, type StoreInstruction, type StoreStats } from "@iono/core";
 import type { Platform, Segment } from "../platform/platform.ts";
 import { LocalStore } from "./local-store.ts";
 import { Spiller } from "./spiller.ts";
@@ -52,6 +52,8 @@ export class StoreServer {
 
   constructor(options: StoreServerOptions) {
     this.#options = options;
+    if (options.spillDirs.length === 0)
+      throw new IonoError("BadOption", "spillDirs must name a directory; got none");
     const capacityBytes = Math.floor(options.capacityBytes / 4096) * 4096;
     const segmentBytes = Math.max(capacityBytes, Math.min(maxSegmentBytes, capacityBytes * sparseness));
     this.#segment = options.platform.createSegment(segmentBytes, options.spillDirs[0]);

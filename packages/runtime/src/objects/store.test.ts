@@ -40,8 +40,10 @@ async function run(
   options: ScriptOptions,
 ): Promise<{ child: ReturnType<typeof startScript>; location: StoreLocation }> {
   const child = startScript(new URL("testing/script.ts", import.meta.url), options);
-  const [{ location }] = (await once(child, "message")) as [{ location: StoreLocation }];
-  return { child, location };
+  const [message] = (await Promise.race([once(child, "message"), once(child, "exit")])) as unknown[];
+  if (typeof message !== "object" || message === null)
+    throw new Error(`the script ended: ${String(message)}`);
+  return { child, location: (message as { location: StoreLocation }).location };
 }
 
 async function killed(child: ReturnType<typeof startScript>): Promise<void> {

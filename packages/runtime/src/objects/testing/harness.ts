@@ -52,7 +52,8 @@ export class TestHost implements AsyncDisposable {
     };
     const child = startScript(new URL("./host.ts", import.meta.url), complete);
     const host = new TestHost(directory, child);
-    await host.#ready;
+    await Promise.race([host.#ready, once(child, "exit")]);
+    if (child.exitCode !== null) throw new Error(`the store's host ended: ${child.exitCode}`);
     return host;
   }
 
