@@ -2,7 +2,7 @@
  * The executor's end of a link to an owner: entries in, results out. Results are written into the shared page, so that
  * the owner can read them while this thread is busy, and then to the socket in batches.
  */
-import { claim, frameHeaderBytes, frameKinds, linkPage, resultEntryHeaderBytes, writeFrameHeader } from "@iono/core";
+import { CancelInbox, claim, frameHeaderBytes, frameKinds, linkPage, resultEntryHeaderBytes, writeFrameHeader } from "@iono/core";
 import type { Link } from "../links/link.ts";
 import type { Codec } from "../owner/codec.ts";
 import { Deque } from "../owner/deque.ts";
@@ -10,6 +10,7 @@ import { packPayload, type Payload } from "../owner/payload.ts";
 import type { Received } from "../owner/references.ts";
 import { allocate, asFastBuffer, type FastBuffer } from "../values/fast-buffer.ts";
 import { ValueWriter, writeValue } from "../values/index.ts";
+import type { RunningTask } from "./task-context.ts";
 
 /** A function or method as this executor knows it. */
 export interface ExecutorDefinition {
@@ -44,6 +45,10 @@ export class ExecutorLink {
   readonly link: Link;
   readonly definitions = new Map<number, ExecutorDefinition>();
   readonly entries = new Deque<EntryRange>();
+  /** Tasks that run and may be cancelled or told something, by wire. */
+  readonly running = new Map<number, RunningTask>();
+  /** Cancels that came before their entry has begun. */
+  readonly cancels = new CancelInbox();
   readonly #codec: Codec;
   readonly #words: Int32Array | null;
   readonly claims: Int32Array | null;

@@ -16,7 +16,7 @@ import { Deque } from "../owner/deque.ts";
 import { ActorExit } from "./actor-exit.ts";
 import { originOf, stableError } from "./failures.ts";
 import { ExecutorLink, type ExecutorDefinition } from "./executor-link.ts";
-import { runGenerator } from "./generators.ts";
+import { RunningStream } from "./generators.ts";
 import { RunningTask, taskStorage, type ConcurrencyGroup } from "./task-context.ts";
 
 /** What the executor needs of its process. */
@@ -60,7 +60,8 @@ export class Executor {
   readonly #tasks: ConcurrencyGroup = { name: "tasks", limit: 1, running: 0 };
   /** Tasks that wait in `get`. */
   #waiting = 0;
-  readonly #running = new Map<string, RunningTask>();
+  /** How many tasks are in the `running` of some link. */
+  #registered = 0;
   #pumpArmed = false;
   #pumping = false;
   #flushArmed = false;
@@ -97,8 +98,8 @@ export class Executor {
     link.closed = true;
     const at = this.#links.indexOf(link);
     if (at >= 0) this.#links.splice(at, 1);
-    for (const running of this.#running.values()) {
-      if (running.link === link) this.#abort(running, new IonoError("OwnerDied", "the owner of this task ended"), true);
+    for (const running of [...link.running.values()]) {
+      this.#abort(running, new IonoError("OwnerDied", "the owner of this task ended"), true);
     }
   }
 
@@ -116,10 +117,10 @@ export class Executor {
         link.definitions.delete(chunk.readUInt32LE(start));
         return true;
       case frameKinds.cancel:
-        this.#cancel(link, chunk.readUInt32LE(start), chunk.readUInt32LE(start + 4) === 1);
+        this.#cancel(link, chunk.readUInt32LE(start), chunk[start + 5], (chunk[start + 4] & 1) === 1);
         return true;
       case frameKinds.streamConsumed:
-        this.#consumed(link, chunk.readUInt32LE(start), chunk.readUInt32LE(start + 4));
+        link.running.get(chunk.readUInt32LE(start))?.stream?.consumed(chunk.readUInt32LE(start + 4));
         return true;
       case frameKinds.resultReceived: {
         const item = chunk.readUInt32LE(start + 4);
@@ -189,7 +190,7 @@ export class Executor {
     const began = performance.now();
     let now = began;
     let yields = false;
-    while (this.#hasPlace()) {
+    while (this.#hasPlace() && !this.#draining) {
       const link = this.#nextLink();
       if (link === null) break;
       now = this.#begin(link, now);
@@ -200,6 +201,7 @@ export class Executor {
     }
     this.#pumping = false;
     this.#flush();
+    this.#forgetLateCancels();
     if (yields) {
       this.#pumpArmed = true;
       setImmediate(this.#pump);
@@ -213,7 +215,9 @@ export class Executor {
   /** The next link with an entry: round robin, the loopback (first) before all others. */
   #nextLink(): ExecutorLink | null {
     const links = this.#links;
-    const count = links.length;
+    // Before this process ends for `maxCalls`, it runs only what its own tasks wait for.
+    const count = this.#retiring === "" ? links.length : Math.min(links.length, 1);
+    if (count === 1 && this.#retiring !== "" && !links[0].link.isLoopback) return null;
     if (count === 1) return links[0].entries.length > 0 ? links[0] : null;
     if (count > 0 && links[0].link.isLoopback && links[0].entries.length > 0) return links[0];
     for (let i = 0; i < count; i++) {
@@ -235,7 +239,8 @@ export class Executor {
     if (!link.claim(slot)) return now;
     const definition = link.definitions.get(chunk.readUInt32LE(at + 4));
     if (definition === undefined) {
-      this.#fail(link, chunk.readUInt32LE(at), slot, chunk[at + 9], "unknown", new Error("the function was not defined"), now);
+      const error = new IonoError("Internal", "a call of a function that was not defined arrived");
+      this.#refuse(link, chunk.readUInt32LE(at), slot, chunk[at + 9], resultStatus.error, "unknown", error);
       return now;
     }
     if (this.#actor !== null) return this.#beginCall(this.#actor, link, definition, chunk, at, now);
@@ -281,6 +286,10 @@ export class Executor {
       link.result(wire, resultStatus.skipped, attempt, 0, undefined, []);
       return now;
     }
+    if (link.cancels.size > 0 && link.cancels.handle({ type: "begin", wire, attempt }).length > 0) {
+      this.#refuse(link, wire, slot, attempt, resultStatus.cancelled, definition.name, cancelled(definition.name));
+      return now;
+    }
     // What is not known to be short must not hold finished results back.
     if (definition.meanUs < 0 || definition.meanUs > shortUs) this.#flush();
     const running = new RunningTask(this, link, definition, wire, attempt, slot, group, now);
@@ -302,7 +311,9 @@ export class Executor {
   }
 
   #register(running: RunningTask): void {
-    this.#running.set(`${running.link.owner}:${running.wire}`, running);
+    if (running.link.running.get(running.wire) === running) return;
+    running.link.running.set(running.wire, running);
+    this.#registered++;
   }
 
   async #startLater(running: RunningTask, flags: number, pending: Promise<unknown[]>): Promise<void> {
@@ -315,7 +326,7 @@ export class Executor {
       return;
     }
     if (running.cancelled) {
-      this.#finishError(running, new IonoError("TaskCancelled", `${running.definition.name} was cancelled`));
+      this.#finishError(running, cancelled(running.definition.name));
       return;
     }
     running.startedMs = performance.now();
@@ -332,10 +343,13 @@ export class Executor {
       this.#finishError(running, error);
       return performance.now();
     }
-    if ((flags & taskFlags.stream) !== 0 || (definition.generator && definition.numReturns !== 1)) {
+    if ((flags & taskFlags.stream) !== 0) {
       this.#register(running);
-      void runGenerator(running, value, (flags & taskFlags.stream) !== 0).then(
-        (items) => (items === null ? this.#finishStream(running) : this.#finishSeveral(running, items)),
+      const stream = new RunningStream(running);
+      running.stream = stream;
+      if (running.cancelled) stream.cancel();
+      stream.run(value).then(
+        (count) => this.#finishStream(running, count),
         (error: unknown) => this.#finishError(running, error),
       );
       return performance.now();
@@ -395,10 +409,11 @@ export class Executor {
     return now;
   }
 
-  #finishStream(running: RunningTask): void {
+  #finishStream(running: RunningTask, count: number): void {
+    const durationUs = (performance.now() - running.startedMs) * 1000;
     running.link.mark(running.slot, claim.done);
-    running.link.result(running.wire, resultStatus.end, running.attempt, 0, undefined, []);
-    this.#ended(running, (performance.now() - running.startedMs) * 1000);
+    running.link.result(running.wire, resultStatus.end, running.attempt, durationUs, count, []);
+    this.#ended(running, durationUs);
   }
 
   #finishError(running: RunningTask, error: unknown): void {
@@ -415,28 +430,38 @@ export class Executor {
     this.#ended(running, durationUs);
   }
 
-  #fail(link: ExecutorLink, wire: number, slot: number, attempt: number, name: string, error: Error, now: number): void {
+  /** Answers an entry that never begins. */
+  #refuse(link: ExecutorLink, wire: number, slot: number, attempt: number, status: number, name: string, error: Error): void {
     link.mark(slot, claim.done);
-    link.result(wire, resultStatus.error, attempt, performance.now() - now, [error, originOf(error, name, attempt)], ["error"]);
+    link.result(wire, status, attempt, 0, [error, originOf(error, name, attempt)], ["error"]);
     this.#flushSoon();
   }
 
   #ended(running: RunningTask, durationUs: number): void {
     running.ended = true;
     const { definition, group } = running;
-    group.running--;
-    this.#running.delete(`${running.link.owner}:${running.wire}`);
+    if (running.waits === 0) group.running--;
+    else {
+      // It ended without awaiting some `get`: its turn was given up already.
+      running.waits = 0;
+      this.#waiting--;
+      this.#tellUnblocked();
+    }
+    if (this.#registered > 0 && running.link.running.get(running.wire) === running) {
+      running.link.running.delete(running.wire);
+      this.#registered--;
+    }
     const mean = definition.meanUs;
     definition.meanUs = mean < 0 ? durationUs : mean + (durationUs - mean) * (durationUs > mean ? 0.3 : 0.05);
     definition.calls++;
     if (definition.maxCalls > 0 && definition.calls >= definition.maxCalls) {
-      this.#flush();
-      this.#surroundings.retire(`${definition.name} ran ${definition.calls} times (maxCalls)`);
+      this.#retiring = `${definition.name} ran ${definition.calls} times (maxCalls)`;
     }
+    if (this.#retiring !== "") this.#retireIfIdle();
     if (this.#pumping) return;
     // An asynchronous task ended outside the pump.
     if (this.#actor !== null) this.#unpark(group);
-    if (this.#running.size === 0 || group.limit === 1) this.#flush();
+    if (this.#registered === 0 || group.limit === 1) this.#flush();
     else this.#flushSoon();
     this.#soon();
   }
@@ -517,12 +542,25 @@ export class Executor {
     return definition.loading;
   }
 
+  /** Why this process ends once no task runs or waits in it; "" when it does not. */
+  #retiring = "";
+
+  #retireIfIdle(): void {
+    if (this.#waiting > 0 || this.#tasks.running > 0 || this.#draining) return;
+    this.#flush();
+    this.#surroundings.retire(this.#retiring);
+  }
+
   // waiting in get
 
-  /** The running task begins to wait; the result ends that. */
-  wait(running: RunningTask): (() => void) | null {
-    if (this.#actor !== null) return this.#waitInActor();
+  /**
+   * The running task begins to wait; the result ends that.
+   * @param interrupt called when the task is cancelled meanwhile
+   */
+  wait(running: RunningTask, interrupt: ((reason: Error) => void) | null): (() => void) | null {
     if (running.ended) return null;
+    if (interrupt !== null) running.onAbort(interrupt);
+    if (this.#actor !== null) return this.#waitInActor(running, interrupt);
     if (running.waits++ === 0) {
       running.group.running--;
       this.#waiting++;
@@ -535,20 +573,17 @@ export class Executor {
     return () => {
       if (over) return;
       over = true;
-      if (--running.waits > 0) return;
+      if (interrupt !== null) running.offAbort(interrupt);
+      if (running.ended || --running.waits > 0) return;
       this.#waiting--;
-      if (this.#saidBlocked) {
-        this.#saidBlocked = false;
-        this.#surroundings.blocked(false);
-      }
-      if (running.ended) return;
+      this.#tellUnblocked();
       running.group.running++;
       running.link.mark(running.slot, claim.running);
       this.#tell(running, frameKinds.unblocked);
     };
   }
 
-  #waitInActor(): () => void {
+  #waitInActor(running: RunningTask, interrupt: ((reason: Error) => void) | null): () => void {
     this.#flush();
     this.#waiting++;
     if (!this.#saidBlocked) this.#tellBlocked();
@@ -556,10 +591,15 @@ export class Executor {
     return () => {
       if (over) return;
       over = true;
-      if (--this.#waiting > 0 || !this.#saidBlocked) return;
-      this.#saidBlocked = false;
-      this.#surroundings.blocked(false);
+      if (interrupt !== null) running.offAbort(interrupt);
+      if (--this.#waiting === 0) this.#tellUnblocked();
     };
+  }
+
+  #tellUnblocked(): void {
+    if (!this.#saidBlocked) return;
+    this.#saidBlocked = false;
+    this.#surroundings.blocked(false);
   }
 
   #tell(running: RunningTask, kind: typeof frameKinds.blocked | typeof frameKinds.unblocked): void {
@@ -578,23 +618,36 @@ export class Executor {
 
   // cancelling and streams
 
-  #cancel(link: ExecutorLink, wire: number, recursive: boolean): void {
-    const running = this.#running.get(`${link.owner}:${wire}`);
-    if (running !== undefined) this.#abort(running, new IonoError("TaskCancelled", `${running.definition.name} was cancelled`), recursive);
+  #cancel(link: ExecutorLink, wire: number, attempt: number, recursive: boolean): void {
+    const running = link.running.get(wire);
+    const isRunning = running !== undefined && running.attempt === attempt;
+    for (const { type } of link.cancels.handle({ type: "cancel", wire, attempt, isRunning })) {
+      if (type === "abort" && running !== undefined) this.#abort(running, cancelled(running.definition.name), recursive);
+    }
+    this.#forgetLateCancels();
+  }
+
+  /** Cancels of what has ended already: every entry of their link has begun. */
+  #forgetLateCancels(): void {
+    for (const { cancels, entries } of this.#links) {
+      if (cancels.size > 0 && entries.length === 0 && this.#parkedCalls() === 0) cancels.handle({ type: "caught up" });
+    }
+  }
+
+  #parkedCalls(): number {
+    let count = 0;
+    for (const parked of this.#parked.values()) count += parked.length;
+    return count;
   }
 
   #abort(running: RunningTask, reason: Error, recursive: boolean): void {
-    if (running.cancelled) return;
     if (recursive && running.children !== null) for (const child of [...running.children]) this.#owner.cancelTask(child);
-    running.abort(reason);
+    if (!running.cancelled) running.abort(reason);
   }
+}
 
-  #consumed(link: ExecutorLink, wire: number, count: number): void {
-    const running = this.#running.get(`${link.owner}:${wire}`);
-    if (running === undefined) return;
-    running.consumed = count;
-    running.onConsumed?.();
-  }
+function cancelled(name: string): IonoError {
+  return new IonoError("TaskCancelled", `${name} was cancelled`);
 }
 
 function invoke(definition: ExecutorDefinition, actor: ActorInstance | null, args: unknown[]): unknown {

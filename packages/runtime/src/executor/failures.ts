@@ -1,28 +1,39 @@
-/** Errors of user code on their way to the caller. */
-import { CannotTravelError, type RemoteOrigin } from "@iono/core";
+/** Errors of user code on their way to the caller. Nothing here throws, whatever was thrown. */
+import { describeValue, IonoError, type RemoteOrigin } from "@iono/core";
 
 export function originOf(error: unknown, task: string, attempt: number): RemoteOrigin {
-  return {
-    task,
-    node: "local",
-    pid: process.pid,
-    attempt,
-    stack: error instanceof Error ? (error.stack ?? `${error.name}: ${error.message}`) : String(error),
-  };
+  return { task, node: "local", pid: process.pid, attempt, stack: stackOf(error) };
 }
 
-/** An error that cannot travel as it is keeps its name, message and stack, and says what was lost. */
+/** An error that cannot travel as it is: TaskFailed, with its name, message and stack, and what was lost. */
 export function stableError(error: unknown, reason: Error): Error {
+  const why = `it could not travel as it was: ${textOf(() => reason.message)}`;
   if (!(error instanceof Error)) {
-    return new CannotTravelError(["error"], `the task threw a value that cannot travel (${reason.message})`);
+    return new IonoError("TaskFailed", `the task threw ${textOf(() => describeValue(error))}; ${why}`);
   }
-  const plain = new Error(error.message);
-  plain.name = error.name;
-  if (error.stack !== undefined) Object.defineProperty(plain, "stack", { value: error.stack, configurable: true, writable: true });
-  Object.defineProperty(plain, "cause", { value: plainText(reason), configurable: true, writable: true, enumerable: false });
-  return plain;
+  const name = textOf(() => error.name);
+  const message = textOf(() => error.message);
+  const cause = new Error(message);
+  const stack = stackOf(error);
+  Object.defineProperty(cause, "name", { value: name, configurable: true, writable: true });
+  Object.defineProperty(cause, "stack", { value: stack, configurable: true, writable: true });
+  const stable = new IonoError("TaskFailed", `${name}: ${message} (${why})`, { cause });
+  Object.defineProperty(stable, "stack", { value: stack, configurable: true, writable: true });
+  return stable;
 }
 
-function plainText(reason: Error): string {
-  return `parts of this error could not travel: ${reason.message}`;
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return textOf(() => describeValue(error));
+  const stack = textOf(() => error.stack ?? "");
+  return stack === "" ? `${textOf(() => error.name)}: ${textOf(() => error.message)}` : stack;
+}
+
+/** A getter or `toString` of the user's may throw, or answer something else. */
+function textOf(read: () => unknown): string {
+  try {
+    const text = read();
+    return typeof text === "string" ? text : typeof text === "symbol" ? text.toString() : `${text}`;
+  } catch {
+    return "(unreadable)";
+  }
 }

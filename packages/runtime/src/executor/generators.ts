@@ -1,42 +1,110 @@
-/** Runs a generator: its items go out one by one, never more than `backpressure` ahead of the consumer. */
-import { IonoError } from "@iono/core";
+/** Runs a generator: its items go out one by one. Core's StreamProducer says when to pull, send, wait and close. */
+import { IonoError, limits, StreamProducer, type ProducerEvent, type ProducerInstruction } from "@iono/core";
 import { taskStorage, type RunningTask } from "./task-context.ts";
 
 type AnyIterator = Iterator<unknown> | AsyncIterator<unknown>;
 
-/** Streams the items, or, for a fixed number of results, collects and returns them. */
-export async function runGenerator(running: RunningTask, value: unknown, streams: boolean): Promise<unknown[] | null> {
-  const iterator = iteratorOf(await value, running.definition.name);
-  const items: unknown[] = [];
-  const { backpressure } = running.definition;
-  for (let index = 0; ; index++) {
-    if (streams && index - running.consumed >= backpressure) await room(running, index - backpressure);
-    if (running.cancelled) {
-      await iterator.return?.();
-      throw new IonoError("TaskCancelled", `${running.definition.name} was cancelled`);
+export class RunningStream {
+  readonly #running: RunningTask;
+  readonly #producer: StreamProducer;
+  /** Set while the generator waits for its reader. */
+  #resume: ((next: ProducerInstruction) => void) | null = null;
+
+  constructor(running: RunningTask) {
+    this.#running = running;
+    this.#producer = new StreamProducer(running.definition.backpressure);
+  }
+
+  /** The reader has taken `count` items. */
+  consumed(count: number): void {
+    this.#handle({ type: "consumed", count });
+  }
+
+  cancel(): void {
+    this.#handle({ type: "cancel" });
+  }
+
+  /** Runs the generator to its end; resolves with the number of items. Rejects with what it throws. */
+  async run(value: unknown): Promise<number> {
+    const running = this.#running;
+    const iterator = iteratorOf(await value, running.definition.name);
+    let isOpen = true;
+    try {
+      let [next] = this.#producer.handle({ type: "begin" });
+      for (;;) {
+        if (next.type === "wait") next = await this.#room();
+        else if (next.type === "close") throw new IonoError("TaskCancelled", `${running.definition.name} was cancelled`);
+        else {
+          const step = taskStorage.run(running, nextOf, iterator);
+          const { done, value: item } = isThenable(step) ? await step : step;
+          if (done === true) {
+            isOpen = false;
+            return countOf(this.#producer.handle({ type: "returned" }));
+          }
+          next = this.#produced(isThenable(item) ? await item : item);
+          // A synchronous generator must not keep cancels and other calls waiting.
+          if (!isThenable(step)) await new Promise((resolve) => setImmediate(resolve));
+        }
+      }
+    } catch (error) {
+      if (isOpen) await closeQuietly(running, iterator);
+      throw error;
     }
-    const step = taskStorage.run(running, () => iterator.next());
-    const { done, value: item } = step instanceof Promise ? await step : step;
-    if (done === true) return streams ? null : items;
-    if (!streams) {
-      items.push(item);
-      continue;
+  }
+
+  #produced(item: unknown): ProducerInstruction {
+    const { link, wire, attempt, definition } = this.#running;
+    let next: ProducerInstruction = { type: "close" };
+    for (const instruction of this.#producer.handle({ type: "produced" })) {
+      if (instruction.type !== "send") next = instruction;
+      else if (instruction.index >= limits.streamItems.value) {
+        throw new IonoError("TaskFailed", `${definition.name} gave more than ${limits.streamItems.value} items`);
+      } else {
+        link.item(wire, instruction.index, attempt, item);
+        link.flush();
+      }
     }
-    running.link.item(running.wire, index, running.attempt, item);
-    running.link.flush();
-    // A synchronous generator must not keep cancels and other calls waiting.
-    if (!(step instanceof Promise)) await new Promise((resolve) => setImmediate(resolve));
+    return next;
+  }
+
+  /** The reader is behind: others may run here until it has taken some. */
+  async #room(): Promise<ProducerInstruction> {
+    const running = this.#running;
+    const resumed = running.executor.wait(running, null);
+    const next = await new Promise<ProducerInstruction>((resolve) => {
+      this.#resume = resolve;
+    });
+    this.#resume = null;
+    resumed?.();
+    return next;
+  }
+
+  #handle(event: ProducerEvent): void {
+    const [next] = this.#producer.handle(event);
+    if (next !== undefined) this.#resume?.(next);
   }
 }
 
-function room(running: RunningTask, needed: number): Promise<void> {
-  return new Promise((resolve) => {
-    running.onConsumed = () => {
-      if (running.consumed <= needed && !running.cancelled) return;
-      running.onConsumed = null;
-      resolve();
-    };
-  });
+/** What the generator throws while it cleans up does not hide why it had to. */
+async function closeQuietly(running: RunningTask, iterator: AnyIterator): Promise<void> {
+  try {
+    await taskStorage.run(running, () => iterator.return?.());
+  } catch (error) {
+    process.emitWarning(`${running.definition.name} threw while it was closed: ${String(error)}`, "IonoWarning");
+  }
+}
+
+function nextOf(iterator: AnyIterator): IteratorResult<unknown> | Promise<IteratorResult<unknown>> {
+  return iterator.next();
+}
+
+function countOf(instructions: readonly ProducerInstruction[]): number {
+  for (const each of instructions) if (each.type === "end") return each.count;
+  return 0;
+}
+
+function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return value !== null && typeof value === "object" && typeof (value as { then?: unknown }).then === "function";
 }
 
 function iteratorOf(value: unknown, name: string): AnyIterator {

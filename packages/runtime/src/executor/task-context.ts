@@ -4,6 +4,7 @@ import type { TaskContext } from "../owner/owner.ts";
 import type { Task } from "../owner/task.ts";
 import type { Executor } from "./executor.ts";
 import type { ExecutorLink, ExecutorDefinition } from "./executor-link.ts";
+import type { RunningStream } from "./generators.ts";
 
 export class RunningTask implements TaskContext {
   readonly executor: Executor;
@@ -21,9 +22,12 @@ export class RunningTask implements TaskContext {
   cancelled = false;
   ended = false;
   #controller: AbortController | null = null;
-  /** Streams: how many items the consumer has taken, and who waits for that to rise. */
-  consumed = 0;
-  onConsumed: (() => void) | null = null;
+  /** Why it was cancelled. */
+  #reason: Error | null = null;
+  /** Set while it runs a generator. */
+  stream: RunningStream | null = null;
+  /** Ends the `get`s that wait at the moment, when the task is cancelled. */
+  #interrupts: Set<(reason: Error) => void> | null = null;
 
   constructor(
     executor: Executor,
@@ -47,14 +51,25 @@ export class RunningTask implements TaskContext {
 
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
-    if (this.cancelled && !this.#controller.signal.aborted) this.#controller.abort();
+    if (this.cancelled && !this.#controller.signal.aborted) this.#controller.abort(this.#reason);
     return this.#controller.signal;
   }
 
   abort(reason: Error): void {
     this.cancelled = true;
+    this.#reason = reason;
     this.#controller?.abort(reason);
-    this.onConsumed?.();
+    this.stream?.cancel();
+    const interrupts = [...(this.#interrupts ?? [])];
+    for (const interrupt of interrupts) interrupt(reason);
+  }
+
+  onAbort(interrupt: (reason: Error) => void): void {
+    (this.#interrupts ??= new Set()).add(interrupt);
+  }
+
+  offAbort(interrupt: (reason: Error) => void): void {
+    this.#interrupts?.delete(interrupt);
   }
 }
 

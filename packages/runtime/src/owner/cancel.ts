@@ -1,13 +1,12 @@
 /**
  * Cancelling: the ref settles at once; what is queued is dropped; what runs is told (its signal aborts) and, when it has
- * not ended after its grace, its worker is replaced. Children go with their parent.
+ * not ended after its grace, its worker is replaced. Children go with their parent. Core's TaskCancellation decides.
  */
-import { claim, frameKinds, IonoError } from "@iono/core";
+import { claim, frameKinds, IonoError, limits, TaskCancellation, type CancelClaim, type CancelEvent, type CancelInstruction } from "@iono/core";
 import { Failure } from "./failure.ts";
 import { Ref, refState, settle } from "./object-ref.ts";
 import type { Owner } from "./owner.ts";
 import { packMessage } from "./payload.ts";
-import type { Sender } from "./sender.ts";
 import type { Task } from "./task.ts";
 
 export interface CancelOptions {
@@ -15,13 +14,10 @@ export interface CancelOptions {
   readonly recursive: boolean;
 }
 
+/** @throws IonoError BadOption when an actor call is to be forced */
 export function cancelRef(owner: Owner, ref: Ref, options: CancelOptions): void {
-  if (ref.state !== refState.pending) return;
   if (ref.home !== owner.identity) {
-    void owner.peers.reach(ref.home.processNumber).then(
-      (link) => link.send("control", frameKinds.cancelRef, packMessage({ sequence: ref.sequence, ...options })),
-      () => {},
-    );
+    if (ref.state === refState.pending) askOwner(owner, ref, options);
     return;
   }
   const task = taskOf(owner, ref);
@@ -29,49 +25,119 @@ export function cancelRef(owner: Owner, ref: Ref, options: CancelOptions): void 
   if (options.force && task.definition.method !== null) {
     throw new IonoError("BadOption", "cancel: force is not for actor calls; use kill(handle) to end the actor");
   }
-  cancelTask(owner, task, new IonoError("TaskCancelled", `${task.definition.options.name} was cancelled`), options);
+  cancelTask(owner, task, cancelledError(task), options);
 }
 
-export function cancelTask(owner: Owner, task: Task, error: IonoError, options: CancelOptions): void {
-  if (task.cancelled) return;
-  task.cancelled = true;
+/** A process that was given the ref asks. What it may not ask for is left out: nobody there would see an error. */
+export function cancelForBorrower(owner: Owner, request: { readonly sequence: number } & CancelOptions): void {
+  const ref = owner.references.escaped(request.sequence);
+  const task = ref === undefined ? undefined : taskOf(owner, ref);
+  if (task === undefined) return;
+  const force = request.force === true && task.definition.method === null;
+  cancelTask(owner, task, cancelledError(task), { force, recursive: request.recursive !== false });
+}
+
+export function cancelledError(task: Task): IonoError {
+  return new IonoError("TaskCancelled", `${task.definition.options.name} was cancelled`);
+}
+
+export function cancelTask(owner: Owner, task: Task, error: IonoError, { force, recursive }: CancelOptions): void {
+  const place = owner.table.find(task.wire) !== task ? "done" : task.sender === null ? "here" : "sent";
+  task.cancellation ??= new TaskCancellation();
+  error.remote ??= owner.origin(task, error.stack ?? "");
+  const { definition } = task;
+  decide(owner, task, new Failure(null, error), {
+    type: "cancel",
+    place,
+    force,
+    recursive,
+    isActorCall: definition.method !== null,
+    graceMs: definition.options.cancelGraceMs,
+  });
+}
+
+/** What became of a task that was cancelled while it was out: its answer came, or its worker is gone. */
+export function cancelEnded(owner: Owner, task: Task, how: "answered" | "worker lost"): void {
+  decide(owner, task, null, { type: how });
+}
+
+function decide(owner: Owner, task: Task, failure: Failure | null, event: CancelEvent): void {
+  for (const instruction of task.cancellation?.handle(event) ?? []) carryOut(owner, task, failure, instruction);
+}
+
+function carryOut(owner: Owner, task: Task, failure: Failure | null, instruction: CancelInstruction): void {
   const { sender } = task;
-  const failure = new Failure(null, error);
-  if (sender === null) {
-    task.destination.withdraw(task);
-    owner.fail(task, failure);
-    return;
+  switch (instruction.type) {
+    case "settle":
+      if (failure !== null) settleAll(task, failure);
+      break;
+    case "withdraw":
+      task.destination.withdraw(task);
+      break;
+    case "take back":
+      decide(owner, task, failure, { type: "claimed", byOwner: sender?.takeBack(task) === true });
+      break;
+    case "tell executor":
+      sender?.cancel(task.wire, task.attempt, instruction.recursive);
+      break;
+    case "await grace":
+      setTimeout(() => decide(owner, task, failure, { type: "grace over", claim: claimOf(task) }), instruction.graceMs).unref();
+      break;
+    case "replace worker":
+      if (sender !== null) {
+        owner.surroundings.replaceWorker(sender.worker, `${task.definition.options.name} was cancelled and did not end in its grace`);
+      }
+      break;
+    case "finish":
+      owner.finish(task);
+      owner.settledSome();
+      break;
   }
-  const isActorCall = task.definition.method !== null;
-  if (sender.takeBack(task)) {
-    owner.fail(task, failure);
-    return;
+}
+
+function settleAll(task: Task, failure: Failure): void {
+  task.stream?.fail(failure);
+  for (const ref of task.refs ?? []) settle(ref, refState.error, failure);
+  settle(task.ref, refState.error, failure);
+}
+
+function claimOf(task: Task): CancelClaim {
+  switch (task.sender?.claimOf(task)) {
+    case claim.queued:
+      return "queued";
+    case claim.running:
+      return "running";
+    case claim.blocked:
+      return "blocked";
+    case undefined:
+    case claim.done:
+    case claim.taken:
+    case claim.free:
+      return "done";
+    default:
+      return "unknown";
   }
-  // It runs, or may: the entry stays in the table until the executor answers, so that its slot is accounted for.
-  if (task.stream !== null) task.stream.fail(failure);
-  const held = task.held;
-  settleOnly(task, failure);
-  task.held = held;
-  sender.cancel(task.wire, options.recursive);
-  if (isActorCall) return;
-  const graceMs = options.force ? 0 : task.definition.options.cancelGraceMs;
-  setTimeout(() => replaceIfStillRunning(owner, task, sender), graceMs).unref();
 }
 
-function replaceIfStillRunning(owner: Owner, task: Task, sender: Sender): void {
-  if (task.sender !== sender || sender.tasks[task.index] !== task) return;
-  const state = sender.claimOf(task);
-  if (state === claim.queued || state === claim.done) return;
-  owner.surroundings.replaceWorker(sender.worker, `${task.definition.options.name} was cancelled and did not end in its grace`);
+function askOwner(owner: Owner, ref: Ref, options: CancelOptions): void {
+  void owner.peers.reach(ref.home.processNumber).then(
+    (link) => link.send("control", frameKinds.cancelRef, packMessage({ sequence: ref.sequence, ...options })),
+    // Its process has ended: the ref fails with OwnerDied.
+    () => {},
+  );
 }
 
-function settleOnly(task: Task, failure: Failure): void {
-  for (const ref of task.refs ?? [task.ref]) settle(ref, refState.error, failure);
-}
+const mostReturns = limits.numReturns.value;
 
+/** The pending task of a ref; the refs of one task have consecutive sequences. */
 function taskOf(owner: Owner, ref: Ref): Task | undefined {
   const direct = owner.table.find(ref.sequence >>> 0);
   if (direct !== undefined && direct.ref === ref) return direct;
-  for (const task of owner.table) if (task.refs?.includes(ref) === true) return task;
+  if (ref.state !== refState.pending) return undefined;
+  for (let back = 1; back < mostReturns; back++) {
+    const task = owner.table.find((ref.sequence - back) >>> 0);
+    if (task === undefined) continue;
+    return task.refs?.[back] === ref ? task : undefined;
+  }
   return undefined;
 }

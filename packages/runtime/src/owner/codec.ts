@@ -126,6 +126,14 @@ export class Codec {
     return { payload: { form: 1, bytes: encoded.bytes, parts, references }, holds: host.objects };
   }
 
+  /** The same value in the store, held by this process. */
+  toStore(payload: Exclude<Payload, { form: 2 }>): Outgoing {
+    const { store } = this.#owner;
+    const parts = payload.form === 1 ? payload.parts : noParts;
+    const location = store.write({ bytes: payload.bytes, parts: [...parts] }, this.#owner.identity.processNumber);
+    return { payload: { form: 2, location, references: payload.form === 1 ? payload.references : [] }, holds: [store.adopt(location)] };
+  }
+
   /** A value above the inline limit, put into the store without blocking; null when the value is small. */
   async encodeLarge(value: unknown): Promise<{ payload: Payload; objects: readonly object[]; holds: readonly object[] } | null> {
     if (!this.#owner.hasStore) return null;

@@ -2,6 +2,7 @@
  * A remote function as its owner sends it: encoded once, known by number on each link of this process and by key
  * everywhere. Functions whose captured bindings are reassigned get a new definition whenever the bindings changed.
  */
+import { IonoError } from "@iono/core";
 import type { Owner } from "./owner.ts";
 import type { Payload } from "./payload.ts";
 
@@ -36,6 +37,7 @@ export class Definition {
   /** Running mean of the execution time, µs; -1 until measured. */
   meanUs = -1;
 
+  /** @throws IonoError BadOption for a generator with numReturns */
   constructor(fields: {
     owner: Owner;
     number: number;
@@ -47,6 +49,10 @@ export class Definition {
     group?: string;
     holds: readonly object[];
   }) {
+    const { name, numReturns } = fields.options;
+    if (fields.generator && numReturns !== 1) {
+      throw new IonoError("BadOption", `${name} is a generator: it gives a stream of results; numReturns (${numReturns}) is for functions that return an array`);
+    }
     this.owner = fields.owner;
     this.number = fields.number;
     this.key = fields.key;

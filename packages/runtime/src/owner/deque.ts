@@ -31,6 +31,12 @@ export class Deque<T> {
     return item;
   }
 
+  clear(): void {
+    this.#items = new Array<T | undefined>(64).fill(undefined);
+    this.#head = 0;
+    this.length = 0;
+  }
+
   /** Removes the first occurrence; O(n), for cancellation. */
   remove(item: T): boolean {
     const mask = this.#items.length - 1;

@@ -1,5 +1,5 @@
 /** Why a ref has no value: an encoded error that came from an executor, or an error made in this process. */
-import { IonoError, type RemoteOrigin } from "@iono/core";
+import { describeValue, IonoError, type RemoteOrigin } from "@iono/core";
 import type { Codec } from "./codec.ts";
 import type { Payload } from "./payload.ts";
 import type { Received } from "./references.ts";
@@ -26,19 +26,33 @@ export class Failure {
 
   /** A fresh error for one `get`: an instance of the user's class where it is known, with `remote` saying where it comes from. */
   async toError(codec: Codec): Promise<Error> {
-    if (this.received === null) return this.#copyLocal();
+    if (this.received === null) return this.#attach(this.#copyLocal(), this.local instanceof IonoError ? this.local.remote : undefined);
     const [thrown, origin] = (await codec.decode(this.received)) as FailurePair;
-    const error = thrown instanceof Error ? thrown : new ThrownValue(thrown);
-    const remote = this.dependents.length === 0 ? origin : { ...origin, dependents: this.dependents };
-    Object.defineProperty(error, "remote", { value: remote, enumerable: false, configurable: true, writable: true });
-    return error;
+    return this.#attach(thrown instanceof Error ? thrown : new ThrownValue(thrown, origin), origin);
   }
 
   payload(codec: Codec): Payload {
     if (this.received !== null) return this.received.payload;
     const error = this.#copyLocal();
-    const origin: RemoteOrigin = { task: "", node: "local", pid: process.pid, attempt: 0, stack: error.stack ?? "" };
+    const remote = error instanceof IonoError ? error.remote : undefined;
+    const origin: RemoteOrigin = remote ?? { task: "", node: "local", pid: process.pid, attempt: 0, stack: error.stack ?? "" };
     return codec.encode([error, origin] satisfies FailurePair, []).payload;
+  }
+
+  #attach(error: Error, origin: RemoteOrigin | undefined): Error {
+    if (origin === undefined) return error;
+    const { dependents } = this;
+    const remote = dependents.length === 0 ? origin : { ...origin, dependents };
+    try {
+      Object.defineProperty(error, "remote", { value: remote, enumerable: false, configurable: true, writable: true });
+      if (dependents.length > 0) {
+        const chain = dependents.map((name) => `    needed by ${name}`).join("\n");
+        Object.defineProperty(error, "stack", { value: `${error.stack}\n${chain}`, configurable: true, writable: true, enumerable: false });
+      }
+    } catch {
+      // A frozen error keeps what it has.
+    }
+    return error;
   }
 
   #copyLocal(): Error {
@@ -52,12 +66,11 @@ export class Failure {
 }
 
 /** A task threw something that is not an Error; `value` is what it threw. */
-export class ThrownValue extends Error {
+export class ThrownValue extends IonoError {
   readonly value: unknown;
 
-  constructor(value: unknown) {
-    super(`a task threw ${typeof value === "object" ? "an object that is not an Error" : String(value)}`);
-    this.name = "ThrownValue";
+  constructor(value: unknown, origin: RemoteOrigin) {
+    super("TaskFailed", `${origin.task} threw ${describeValue(value)}, which is not an Error`);
     this.value = value;
   }
 }

@@ -23,14 +23,15 @@ let lastTurnMs = 0;
 let readyGets = 0;
 let turnArmed = false;
 
+/** Counts what is still pending. Settles once: when nothing is, when one ref has failed, or when it is stopped. */
 class Latch implements Waiter {
   remaining = 0;
   readonly refs: readonly Ref[];
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
   done = false;
-  /** Set when one ref failed: the others are not waited for. */
-  failed: Ref | null = null;
+  /** Undone at the end: a timer, a listener, the running task's waiting. */
+  leave: (() => void) | null = null;
 
   constructor(refs: readonly Ref[], resolve: () => void, reject: (error: unknown) => void) {
     this.refs = refs;
@@ -41,16 +42,24 @@ class Latch implements Waiter {
   settled(ref: Ref): void {
     if (this.done) return;
     this.remaining--;
-    if (ref.state === refState.error) this.failed ??= ref;
-    if (this.remaining > 0 && this.failed === null) return;
+    if (ref.state === refState.error) this.#end();
+    else if (this.remaining > 0) return;
     this.done = true;
+    this.leave?.();
     this.resolve();
   }
 
-  /** Stops waiting. */
-  leave(): void {
+  /** Waits no longer. */
+  stop(error: unknown): void {
+    if (this.done) return;
+    this.#end();
+    this.leave?.();
+    this.reject(error);
+  }
+
+  #end(): void {
     this.done = true;
-    for (const ref of this.refs) if (ref.state === refState.pending) removeWaiter(ref, this);
+    if (this.remaining > 0) for (const ref of this.refs) if (ref.state === refState.pending) removeWaiter(ref, this);
   }
 }
 
@@ -74,7 +83,13 @@ export async function getMany(owner: Owner, refs: readonly Ref[], options: GetOp
   const values = new Array<unknown>(refs.length);
   let pending: Array<Promise<void>> | null = null;
   for (let i = 0; i < refs.length; i++) {
-    const value = valueOf(owner, refs[i]);
+    let value: unknown;
+    try {
+      value = valueOf(owner, refs[i]);
+    } catch (error) {
+      // Through Promise.all, so that those under way are never rejections that nobody handles.
+      value = Promise.reject(error);
+    }
     if (value instanceof Promise) {
       (pending ??= []).push(
         value.then((resolved) => {
@@ -108,59 +123,45 @@ export function valueOf(owner: Owner, ref: Ref): unknown {
   }
 }
 
+/** Resolves when all are settled or one has failed. */
 function waitFor(owner: Owner, refs: readonly Ref[], options: GetOptions): Promise<void> {
   owner.flush();
   const { timeoutMs, signal } = options;
   if (signal?.aborted === true) return Promise.reject(signal.reason);
-  const resumed = owner.surroundings.waiting();
-  const promise = new Promise<void>((resolve, reject) => {
+  if (refs.some((ref) => ref.state === refState.error)) return Promise.resolve();
+  return new Promise<void>((resolve, reject) => {
     const latch = new Latch(refs, resolve, reject);
     for (const ref of refs) {
-      if (ref.state === refState.pending) {
-        latch.remaining++;
-        addWaiter(ref, latch);
-      } else if (ref.state === refState.error) latch.failed = ref;
+      if (ref.state !== refState.pending) continue;
+      latch.remaining++;
+      addWaiter(ref, latch);
     }
-    if (latch.failed !== null) {
-      latch.leave();
-      resolve();
-      return;
+    const resumed = owner.surroundings.waiting((reason) => latch.stop(reason));
+    if (timeoutMs !== Infinity || signal !== undefined) watchLimits(latch, options, resumed);
+    else {
+      latch.leave = resumed;
+      owner.overdue?.watch(latch, refs);
     }
-    if (timeoutMs !== Infinity || signal !== undefined) watchLimits(latch, refs, options);
-    else owner.overdue?.watch(latch, refs);
   });
-  if (resumed === null) return promise;
-  return promise.finally(resumed);
 }
 
-function watchLimits(latch: Latch, refs: readonly Ref[], { timeoutMs, signal }: GetOptions): void {
-  const stop = (error: unknown): void => {
-    if (latch.done) return;
-    latch.leave();
-    latch.reject(error);
-  };
-  let timer: NodeJS.Timeout | null = null;
-  if (timeoutMs !== Infinity) {
-    timer = setTimeout(() => {
-      const pending = refs.filter((ref) => ref.state === refState.pending);
-      stop(
-        new IonoError(
-          "GetTimeout",
-          `${pending.length} of ${refs.length} ref${refs.length === 1 ? "" : "s"} still pending after ${timeoutMs} ms (first: ${pending[0]?.id})`,
-        ),
-      );
-    }, timeoutMs);
-  }
-  const aborted = (): void => stop(signal?.reason);
+function watchLimits(latch: Latch, { timeoutMs, signal }: GetOptions, resumed: (() => void) | null): void {
+  const timer = timeoutMs === Infinity ? null : setTimeout(() => latch.stop(timedOut(latch.refs, timeoutMs)), timeoutMs);
+  const aborted = (): void => latch.stop(signal?.reason);
   signal?.addEventListener("abort", aborted, { once: true });
-  const resolve = latch.resolve;
-  Object.assign(latch, {
-    resolve: () => {
-      if (timer !== null) clearTimeout(timer);
-      signal?.removeEventListener("abort", aborted);
-      resolve();
-    },
-  });
+  latch.leave = () => {
+    if (timer !== null) clearTimeout(timer);
+    signal?.removeEventListener("abort", aborted);
+    resumed?.();
+  };
+}
+
+function timedOut(refs: readonly Ref[], timeoutMs: number): IonoError {
+  const pending = refs.filter((ref) => ref.state === refState.pending);
+  return new IonoError(
+    "GetTimeout",
+    `${pending.length} of ${refs.length} ref${refs.length === 1 ? "" : "s"} still pending after ${timeoutMs} ms (first: ${pending[0]?.id})`,
+  );
 }
 
 function turnIsDue(): boolean {

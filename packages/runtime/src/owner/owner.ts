@@ -11,8 +11,11 @@ import {
   limits,
   resultEntryHeaderBytes,
   resultStatus,
+  payloadForms,
+  shouldRetry,
   taskFlags,
   type RemoteOrigin,
+  type RetryOn,
 } from "@iono/core";
 import type { CaptureContext } from "../capture/index.ts";
 import type { StoreClient } from "../objects/index.ts";
@@ -21,12 +24,12 @@ import { writeValue } from "../values/index.ts";
 import { isImmediate } from "./immediate.ts";
 import { InlineBudget } from "./inline-budget.ts";
 import { Borrows } from "./borrows.ts";
-import { cancelTask } from "./cancel.ts";
-import { Codec } from "./codec.ts";
+import { cancelEnded, cancelledError, cancelTask } from "./cancel.ts";
+import { Codec, type Outgoing } from "./codec.ts";
 import type { Definition } from "./definition.ts";
 import { Failure } from "./failure.ts";
 import { addWaiter, Ref, refState, setReleaseHook, settle, type Identity } from "./object-ref.ts";
-import { packPayload, unpackMessage, unpackPayload, type Payload } from "./payload.ts";
+import { packPayload, payloadBytes, unpackMessage, unpackPayload, type Payload } from "./payload.ts";
 import { PendingTable } from "./pending-table.ts";
 import { Received, References } from "./references.ts";
 import type { Sender } from "./sender.ts";
@@ -48,8 +51,11 @@ export interface OwnerSurroundings {
   readonly store: StoreClient | null;
   /** The running task that submits (a worker's), so that children are cancelled with their parent. */
   currentTask(): TaskContext | null;
-  /** The running task of this process begins to wait for refs; call the result when it no longer does. */
-  waiting(): (() => void) | null;
+  /**
+   * The running task of this process begins to wait for refs; call the result when it no longer does. `interrupt` is
+   * called when the task is cancelled meanwhile.
+   */
+  waiting(interrupt: (reason: Error) => void): (() => void) | null;
   /** Something is owed, or nothing any more: keeps the event loop alive. */
   owed(isOwed: boolean): void;
   /** Asks the agent to end a worker whose task did not heed its cancellation. */
@@ -108,7 +114,7 @@ export class Owner {
   // submitting
 
   /** Submits one call. Returns a ref, the list of refs when the definition returns several, or a stream. */
-  submit(definition: Definition, destination: Destination, args: readonly unknown[]): Ref | Ref[] | RefStream {
+  submit(definition: Definition, destination: Destination, args: readonly unknown[]): Ref | Ref[] | RefStream | undefined {
     if (this.#closed !== null) throw this.#closed;
     const { numReturns } = definition.options;
     const sequence = this.table.allocate(numReturns > 1 ? numReturns : 1);
@@ -194,13 +200,18 @@ export class Owner {
   #resolveArguments(task: Task): void {
     const pieces: Uint8Array[] = [];
     let length = 0;
+    const held = task.held as Array<Ref | Outgoing>;
     try {
-      for (const each of task.held as Array<Ref | { payload: Payload }>) {
+      const payloads: Payload[] = [];
+      for (const each of held) {
         if (each instanceof Ref && (each.state === refState.error || each.state === refState.freed)) {
           task.failedDependency ??= each;
           return;
         }
-        const payload = each instanceof Ref ? this.payloadOf(each) : each.payload;
+        payloads.push(each instanceof Ref ? this.payloadOf(each) : each.payload);
+      }
+      this.#boundArguments(payloads, held);
+      for (const payload of payloads) {
         const packed = packPayload(payload);
         const header = Buffer.allocUnsafe(5);
         header.writeUInt32LE(packed.length + 1, 0);
@@ -218,9 +229,32 @@ export class Owner {
     task.length = length;
   }
 
-  #manyResults(task: Task, sequence: number): Ref[] | RefStream {
+  /** What is too much to travel inline moves to the store, the largest first (`limits.inlineArguments`). */
+  #boundArguments(payloads: Payload[], held: object[]): void {
+    const mostBytes = limits.inlineArguments.value;
+    let total = 0;
+    for (const payload of payloads) if (payload.form !== payloadForms.stored) total += payloadBytes(payload);
+    if (total <= mostBytes || !this.hasStore) return;
+    const largest = payloads.map((_, i) => i).sort((a, b) => payloadBytes(payloads[b]) - payloadBytes(payloads[a]));
+    const moved = new Map<Payload, Payload>();
+    for (const i of largest) {
+      if (total <= mostBytes) return;
+      const payload = payloads[i];
+      if (payload.form === payloadForms.stored) continue;
+      let stored = moved.get(payload);
+      if (stored === undefined) {
+        const outgoing = this.codec.toStore(payload);
+        moved.set(payload, (stored = outgoing.payload));
+        held.push(...outgoing.holds);
+      }
+      payloads[i] = stored;
+      total -= payloadBytes(payload);
+    }
+  }
+
+  #manyResults(task: Task, sequence: number): Ref[] | RefStream | undefined {
     const { definition } = task;
-    if (definition.generator && definition.options.numReturns === 1) {
+    if (definition.generator) {
       task.flags |= taskFlags.stream;
       task.stream = new StreamState(this, task);
       return new RefStream(task.stream);
@@ -230,7 +264,7 @@ export class Owner {
       refs.push(i === 0 ? task.ref : new Ref(this.identity, sequence + i));
     }
     task.refs = refs;
-    return refs;
+    return refs.length === 0 ? undefined : refs;
   }
 
   #nextSlab(): void {
@@ -326,8 +360,12 @@ export class Owner {
       task.stream?.item(form, chunk, start, end, sender);
       return;
     }
-    task.definition.measured(durationUs);
     sender.settle(task);
+    if (task.cancellation !== null) {
+      this.#answeredCancelled(task, sender, status, form, chunk, start, end);
+      return;
+    }
+    task.definition.measured(durationUs);
     if (status === resultStatus.value) {
       this.finish(task);
       if (task.refs !== null) this.#settleSeveral(task, chunk, start, end);
@@ -337,7 +375,7 @@ export class Owner {
     }
     if (status === resultStatus.end) {
       this.finish(task);
-      task.stream?.end();
+      task.stream?.end(task.attempt, Number(this.codec.decodePlain(chunk, start, end)));
       return;
     }
     if (status === resultStatus.skipped) {
@@ -346,7 +384,7 @@ export class Owner {
     }
     const failure = new Failure(this.received(form, chunk, start, end, true), null);
     if (form !== 0) this.#acknowledge(sender, task);
-    if (status === resultStatus.error && !task.cancelled && task.definition.options.retryOn !== null && task.retriesLeft > 0) {
+    if (status === resultStatus.error && task.definition.options.retryOn !== null && task.retriesLeft > 0) {
       void this.#retryIfWanted(task, failure);
       return;
     }
@@ -376,7 +414,22 @@ export class Owner {
 
   #settleSeveral(task: Task, chunk: Buffer, start: number, end: number): void {
     const payloads = unpackMessage(chunk, start, end) as Payload[];
+    if (payloads.length === 0) settle(task.ref, refState.immediate, undefined);
     task.refs?.forEach((ref, i) => this.settleWith(ref, payloads[i], false, true));
+  }
+
+  /** The refs of a cancelled task are settled: what its executor sent besides is let go. */
+  #answeredCancelled(task: Task, sender: Sender, status: number, form: number, chunk: Buffer, start: number, end: number): void {
+    if (status === resultStatus.value && task.refs !== null) {
+      for (const payload of unpackMessage(chunk, start, end) as Payload[]) this.discard(payload);
+    } else if (form === payloadForms.stored) this.discard(unpackPayload(form, chunk, start, end));
+    if (form !== 0) sender.acknowledge(task.wire);
+    cancelEnded(this, task, "answered");
+  }
+
+  /** Lets go of what a payload that arrived, and that nobody wants, holds in the store for this process. */
+  discard(payload: Payload): void {
+    if (payload.form === payloadForms.stored) this.store.adopt(payload.location).release();
   }
 
   /** The function of a definition that arrived, decoded once in this process. */
@@ -427,18 +480,20 @@ export class Owner {
     const { retryOn, retryDelayMs } = task.definition.options;
     let wanted: boolean;
     try {
-      wanted = matches(retryOn, await failure.toError(this.codec));
+      wanted = shouldRetry(retryOn as RetryOn, await failure.toError(this.codec));
     } catch {
+      // An error that cannot be decoded is reported as it is, by `get`.
       wanted = false;
     }
-    if (!wanted || task.cancelled) {
+    if (task.cancelled) return;
+    if (!wanted) {
       this.fail(task, failure);
       return;
     }
     task.retriesLeft--;
     task.attempt++;
     if (retryDelayMs > 0) await new Promise((resolve) => setTimeout(resolve, retryDelayMs));
-    if (task.ref.state === refState.pending && !task.cancelled) {
+    if (task.ref.state === refState.pending) {
       task.destination.enqueue(task);
       this.flush();
     }
@@ -446,7 +501,7 @@ export class Owner {
 
   /** The task is over: its arguments are let go. */
   finish(task: Task): void {
-    this.table.remove(task);
+    if (!this.table.remove(task)) return;
     task.held = null;
     task.destination.finished(task);
     if (task.timer !== null) clearTimeout(task.timer);
@@ -465,11 +520,13 @@ export class Owner {
   /** A dependency failed: the task fails with it, without running. */
   failDependency(task: Task): void {
     const ref = task.failedDependency;
-    const failure =
-      ref !== null && ref.value instanceof Failure
-        ? ref.value.through(task.definition.options.name)
-        : new Failure(null, new IonoError("ObjectFreed", `an argument of ${task.definition.options.name} was released`));
-    this.fail(task, failure);
+    if (ref !== null && ref.value instanceof Failure) {
+      this.fail(task, ref.value.through(task.definition.options.name));
+      return;
+    }
+    const error = new IonoError("ObjectFreed", `an argument of ${task.definition.options.name} was released`);
+    error.remote = this.origin(task, error.stack ?? "");
+    this.fail(task, new Failure(null, error));
   }
 
   settledSome(): void {
@@ -545,8 +602,7 @@ export class Owner {
   }
 
   cancelTask(task: Task): void {
-    const error = new IonoError("TaskCancelled", `${task.definition.options.name} was cancelled`);
-    cancelTask(this, task, error, { force: false, recursive: true });
+    cancelTask(this, task, cancelledError(task), { force: false, recursive: true });
   }
 
   /** Ends the owner: everything pending fails with `reason`, further calls throw it. */
@@ -570,12 +626,6 @@ function atArgument(error: CannotTravelError, index: number): CannotTravelError 
   if (first !== undefined && first.startsWith("argument ")) return error;
   const reason = error.message.slice(error.message.indexOf(": ") + 2);
   return new CannotTravelError([`argument ${index}`, ...error.path], error.path.length > 0 ? reason : error.message, { cause: error });
-}
-
-function matches(retryOn: unknown, error: unknown): boolean {
-  if (retryOn === true) return true;
-  if (Array.isArray(retryOn)) return retryOn.some((each: Function) => error instanceof each);
-  return typeof retryOn === "function" && retryOn(error) === true;
 }
 
 function failedRef(identity: Identity, error: unknown): Ref {

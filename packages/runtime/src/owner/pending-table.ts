@@ -35,11 +35,13 @@ export class PendingTable {
     return task !== undefined && task.wire === wire ? task : undefined;
   }
 
-  remove(task: Task): void {
+  /** False when it is not there (any more). */
+  remove(task: Task): boolean {
     const at = task.wire & this.#mask;
-    if (this.#slots[at] !== task) return;
+    if (this.#slots[at] !== task) return false;
     this.#slots[at] = undefined;
     this.#count--;
+    return true;
   }
 
   *[Symbol.iterator](): Iterator<Task> {

@@ -1,4 +1,5 @@
 /** A task as its owner keeps it until its result is in. */
+import type { TaskCancellation } from "@iono/core";
 import type { Definition } from "./definition.ts";
 import type { Ref, Waiter } from "./object-ref.ts";
 import type { StreamState } from "./stream.ts";
@@ -41,7 +42,8 @@ export class Task implements Waiter {
   unsettled = 0;
   /** The arguments as given, while some are refs that are not settled; then what must live until the reply. */
   held: unknown[] | null = null;
-  cancelled = false;
+  /** Set once somebody has cancelled it. */
+  cancellation: TaskCancellation | null = null;
   /** Workers that ended while it had not begun or only waited. */
   bystanderLosses = 0;
   /** It runs and waits in `get`. */
@@ -51,7 +53,7 @@ export class Task implements Waiter {
   /** The first dependency that failed. */
   failedDependency: Ref | null = null;
   timer: NodeJS.Timeout | null = null;
-  /** Sequence (wire) of the task of this process that submitted it, for cancelling children with their parent. */
+  /** The running task of this process that submitted it: children are cancelled with their parent. */
   parent: object | null = null;
 
   constructor(
@@ -73,6 +75,10 @@ export class Task implements Waiter {
     this.length = length;
     this.argumentCount = argumentCount;
     this.retriesLeft = definition.retries;
+  }
+
+  get cancelled(): boolean {
+    return this.cancellation !== null;
   }
 
   settled(ref: Ref): void {

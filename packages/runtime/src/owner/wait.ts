@@ -30,29 +30,32 @@ export async function waitFor<T extends Waitable>(owner: Owner, items: readonly 
   for (const item of items) if (isReady(item)) missing--;
   if (missing > 0 && options.timeoutMs > 0) {
     options.signal?.throwIfAborted();
-    const resumed = owner.surroundings.waiting();
     await new Promise<void>((resolve, reject) => {
-      const waiter: Waiter = {
-        settled() {
-          if (--missing <= 0) finish();
-        },
+      const resumed = owner.surroundings.waiting((reason) => finish(reason));
+      const nextSettled = (): void => {
+        if (--missing === 0) finish();
       };
+      const waiter: Waiter = { settled: nextSettled };
       const finish = (error?: unknown): void => {
         if (timer !== null) clearTimeout(timer);
+        resumed?.();
         options.signal?.removeEventListener("abort", aborted);
-        for (const item of items) if (item instanceof Ref && item.state === refState.pending) removeWaiter(item, waiter);
+        for (const item of items) {
+          if (!(item instanceof Ref)) item.state.offNext(nextSettled);
+          else if (item.state === refState.pending) removeWaiter(item, waiter);
+        }
         if (error === undefined) resolve();
         else reject(error);
       };
-      const aborted = (): void => finish(options.signal?.reason);
-      const timer = options.timeoutMs === Infinity ? null : setTimeout(finish, options.timeoutMs);
+      const aborted = (): void => finish(options.signal?.reason ?? new Error("aborted"));
+      const timer = options.timeoutMs === Infinity ? null : setTimeout(() => finish(), options.timeoutMs);
       options.signal?.addEventListener("abort", aborted, { once: true });
       for (const item of items) {
         if (isReady(item)) continue;
         if (item instanceof Ref) addWaiter(item, waiter);
-        else item.state.onNext(() => waiter.settled(item.completed));
+        else item.state.onNext(nextSettled);
       }
-    }).finally(resumed ?? undefined);
+    });
   } else await new Promise<void>((resolve) => (items.length === 0 ? resolve() : setImmediate(resolve)));
   const ready: T[] = [];
   const pending: T[] = [];

@@ -3,6 +3,7 @@
  * or only waited in `get` is requeued free of charge, the task to blame runs again while its retries last.
  */
 import { claim, IonoError } from "@iono/core";
+import { cancelEnded } from "./cancel.ts";
 import { Failure } from "./failure.ts";
 import { refState } from "./object-ref.ts";
 import type { Owner } from "./owner.ts";
@@ -26,7 +27,7 @@ export function workerLost(owner: Owner, pool: Requeues, sender: Sender, reason:
     const state = sender.claimOf(task);
     sender.settle(task);
     if (task.cancelled) {
-      owner.finish(task);
+      cancelEnded(owner, task, "worker lost");
       continue;
     }
     const blameless = (state === claim.queued || state === claim.blocked) && ++task.bystanderLosses < mostBystanderLosses;
