@@ -37,7 +37,7 @@ describe("what cannot travel says why and what to do", () => {
       return super.describe();
     }
   }
-  function outer(this: unknown, ..._rest: unknown[]) {
+  function outer(this: unknown, ..._rest: unknown[]): Record<string, Function> {
     return {
       self: () => this,
       args: () => arguments,
@@ -47,7 +47,7 @@ describe("what cannot travel says why and what to do", () => {
       },
     };
   }
-  const made = outer(1) as unknown as Record<string, Function>;
+  const made = outer(1);
   const view = Object.getOwnPropertyDescriptor(Box.prototype, "view")?.get as Function;
   // What vitest's parser would object to.
   const sloppy = vm.runInThisContext(

@@ -34,7 +34,7 @@ interface Holder {
 const objectGroup = "iono-capture";
 /** Functions whose handles the inspector keeps (and with them what they capture) before one call lets them go. */
 const releaseEvery = 32;
-const meetingPoint = Symbol.for("iono.capture.holder");
+const meetingPoint: unique symbol = Symbol.for("iono.capture.holder");
 
 /**
  * Reads `[[Scopes]]` and `[[FunctionLocation]]` through a same-thread inspector session, which answers synchronously.
@@ -61,7 +61,7 @@ export class ScopeReader {
       );
     }
     // The builtin module is one object in every context of the process, so both sides can meet there, also under vm.
-    const place = inspector as unknown as Record<symbol, Holder | undefined>;
+    const place = inspector as typeof inspector & { [meetingPoint]?: Holder };
     place[meetingPoint] = this.#holder;
     try {
       const { result } = this.#post<{ result: RemoteObject }>("Runtime.evaluate", {
