@@ -98,3 +98,28 @@ export function changedMember(fn: Function, located: LocatedFunction): string | 
   }
   return undefined;
 }
+
+/**
+ * The key that a class's computed member `[name]() {}` got. V8 need not keep a variable that only computes keys; the
+ * member itself tells, found by its text.
+ */
+export function keyOfComputedMember(
+  fn: Function,
+  located: LocatedFunction,
+  name: string,
+): PropertyKey | undefined {
+  const { record, text } = located;
+  if (!isClass(record.node)) return undefined;
+  for (const member of record.node.body.body) {
+    if (member.type !== "MethodDefinition" || !member.computed) continue;
+    if (member.key.type !== "Identifier" || member.key.name !== name) continue;
+    const owner: object = member.static ? fn : (fn as Function & { prototype: object }).prototype;
+    const source = text.slice(member.start, member.end);
+    for (const key of Reflect.ownKeys(owner)) {
+      const { value, get, set } = Object.getOwnPropertyDescriptor(owner, key) ?? {};
+      for (const part of [value, get, set] as unknown[])
+        if (typeof part === "function" && source.endsWith(Function.prototype.toString.call(part))) return key;
+    }
+  }
+  return undefined;
+}

@@ -162,7 +162,23 @@ describe("what is volatile", () => {
   });
 });
 
+const onlyAKey = "computed";
+const onlyAStaticKey = "computed too";
+class WithComputedKeys {
+  [onlyAKey](): number {
+    return 1;
+  }
+  static [onlyAStaticKey](): number {
+    return 2;
+  }
+}
+
 describe("copies", () => {
+  test("of classes have the members whose keys only the class knows", async () => {
+    const There = await copy(WithComputedKeys);
+    expect([new There().computed(), There["computed too"]()]).toEqual([1, 2]);
+  });
+
   test("keep name, length, kind and text", async () => {
     const named = async (a: number, b: number) => [a, b, step];
     const tools = {

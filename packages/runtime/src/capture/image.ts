@@ -1,7 +1,7 @@
 import { types } from "node:util";
 import { CannotTravelError } from "@iono/core";
 import type { FunctionImage, ImportedBinding } from "../values/seam.ts";
-import { changedMember, staticFieldNames } from "./class-shape.ts";
+import { changedMember, keyOfComputedMember, staticFieldNames } from "./class-shape.ts";
 import { describeFunction } from "./describe.ts";
 import { importOf } from "./imports.ts";
 import type { CodePlan, Slot } from "./plan.ts";
@@ -92,7 +92,7 @@ function imageByPlan(
   const bindings = new Array<unknown>(plan.slots.length);
   for (let index = 0; index < plan.slots.length; index++) {
     const slot = plan.slots[index];
-    const value = slotValue(slot, place, fn, path);
+    const value = slotValue(slot, place, plan, fn, path);
     bindings[index] =
       slot.kind === "variable" && typeof value === "object" && value !== null
         ? (moduleBehind(value, code) ?? value)
@@ -221,10 +221,17 @@ function importBehind(value: unknown, code: ProcessCode): ImportedBinding | unde
   return code.exported.find(value) ?? code.natives.find(value);
 }
 
-function slotValue(slot: Slot, place: FunctionScopes, fn: Function, path: readonly string[]): unknown {
+function slotValue(
+  slot: Slot,
+  place: FunctionScopes,
+  plan: CodePlan,
+  fn: Function,
+  path: readonly string[],
+): unknown {
   if (slot.kind === "constant") return slot.value;
   if (slot.kind === "superclass") return Object.getPrototypeOf(fn);
   if (slot.kind === "method name") return ownName(fn) ?? "";
+  if (slot.kind === "member key") return keyOfComputedMember(fn, plan.located, slot.name);
   try {
     return place.scopes[slot.scope]?.variables[slot.name];
   } catch (cause) {

@@ -3,6 +3,7 @@ import { CannotTravelError } from "@iono/core";
 import type { CodeUnit, ImportedBinding } from "../values/seam.ts";
 import type { Binding, FreeName, FunctionRecord, Obstacle } from "./lexical.ts";
 import type { LocatedFunction } from "./source.ts";
+import { keyOfComputedMember } from "./class-shape.ts";
 import { describeFunction } from "./describe.ts";
 import { SourceEdits } from "./edits.ts";
 import { importOf } from "./imports.ts";
@@ -14,7 +15,8 @@ export type Slot =
   | { readonly kind: "constant"; readonly name: string; readonly value: ImportedBinding }
   | { readonly kind: "variable"; readonly name: string; readonly scope: number; readonly mayChange: boolean }
   | { readonly kind: "superclass"; readonly name: string }
-  | { readonly kind: "method name"; readonly name: string };
+  | { readonly kind: "method name"; readonly name: string }
+  | { readonly kind: "member key"; readonly name: string };
 
 /** All that is the same for every closure made by one function literal. */
 export interface CodePlan {
@@ -175,6 +177,7 @@ function slotOf(
   if (value !== undefined) return { kind: "constant", name, value };
   if (scope !== -1) return { kind: "variable", name, scope, mayChange: mayChange(binding) };
   if (binding === undefined) return undefined;
+  if (keyOfComputedMember(fn, located, name) !== undefined) return { kind: "member key", name };
   throw new CannotTravelError(
     path,
     `${describeFunction(fn)} uses \`${name}\` where V8 does not keep it (a computed key, say): use it inside a method too`,
