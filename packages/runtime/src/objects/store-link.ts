@@ -36,7 +36,8 @@ export class StoreLink {
   #text = "";
   #nextTicket = 1;
   #flushing: NodeJS.Immediate | undefined;
-  #closed = false;
+  /** Why nothing can be asked any more. After a failure the stream may be in the middle of a reply. */
+  #ended: IonoError | undefined;
   readonly segment: SegmentView;
   readonly welcome: StoreWelcome;
 
@@ -61,7 +62,8 @@ export class StoreLink {
     this.#guard(() => this.#socket.send(hello));
     this.#receive(0);
     this.welcome = JSON.parse(this.#text) as StoreWelcome;
-    this.segment = platform.openSegment(this.welcome.path, this.welcome.segmentBytes);
+    const { path, segmentBytes } = this.welcome;
+    this.segment = this.#guard(() => platform.openSegment(path, segmentBytes));
   }
 
   /** A number for a request that may be waited for. */
@@ -85,11 +87,11 @@ export class StoreLink {
 
   /** Sends a message that has no reply; it leaves with the next request, or before this thread is idle. */
   tell(op: "unpin" | "seal" | "abandon" | "free", { block, generation }: StoreLocation, flags = 0): void {
-    if (this.#closed) return;
-    this.#append({ op, block, generation, flags });
+    if (this.#ended !== undefined) return;
+    this.#quietly(() => this.#append({ op, block, generation, flags }));
     this.#flushing ??= setImmediate(() => {
       this.#flushing = undefined;
-      if (!this.#closed) this.flush();
+      this.#quietly(() => this.flush());
     }).unref();
   }
 
@@ -101,20 +103,25 @@ export class StoreLink {
   }
 
   close(): void {
-    if (this.#closed) return;
-    try {
-      this.flush();
-    } catch {
-      // The agent is gone: nobody is left to tell.
-    }
-    this.#closed = true;
     clearImmediate(this.#flushing);
-    this.#socket.close();
+    if (this.#ended?.code === "ShutDown") return;
+    this.#quietly(() => this.flush());
+    if (this.#ended === undefined) this.#socket.close();
+    this.#ended = new IonoError("ShutDown", "the object store's link is closed");
     this.segment.close();
   }
 
+  /** For what may be lost when the agent is gone. Finalizers and idle turns must not throw; the next request will. */
+  #quietly(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      if (!(error instanceof IonoError)) throw error;
+    }
+  }
+
   #append(request: Partial<StoreRequest> & { readonly op: StoreOp }): void {
-    if (this.#closed) throw new IonoError("ShutDown", "the object store's link is closed");
+    if (this.#ended !== undefined) throw this.#ended;
     if (this.#outgoingUsed + requestBytes > outgoingBytes) this.flush();
     writeRequest(this.#outgoingView, this.#outgoingUsed, request);
     this.#outgoingUsed += requestBytes;
@@ -126,21 +133,24 @@ export class StoreLink {
         throw new PeerGoneError(`no reply within ${replyTimeoutMs} ms`);
       const reply = readReply(this.#replyView);
       const text = Buffer.alloc(reply.textBytes);
-      if (reply.textBytes > 0) this.#socket.receive(text, replyTimeoutMs);
+      if (reply.textBytes > 0 && !this.#socket.receive(text, replyTimeoutMs))
+        throw new PeerGoneError("half a reply");
       this.#text = text.toString();
       return reply;
     });
   }
 
   #guard<T>(call: () => T): T {
+    if (this.#ended !== undefined) throw this.#ended;
     try {
       return call();
     } catch (error) {
-      throw new IonoError(
-        "ClusterLost",
-        `the object store of this node is gone: ${error instanceof Error ? error.message : String(error)}`,
-        { cause: error },
-      );
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#ended = new IonoError("ClusterLost", `the object store of this node is gone: ${reason}`, {
+        cause: error,
+      });
+      this.#socket.close();
+      throw this.#ended;
     }
   }
 }

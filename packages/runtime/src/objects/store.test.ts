@@ -268,10 +268,14 @@ describe("without an agent", () => {
   it("says that the cluster is lost, at the first use", async () => {
     await using lost = await TestHost.start({ capacityBytes: 4 * mebibyte });
     const client = lost.client(1);
-    client.stats();
+    const handle = client.adopt(client.write(value(mebibyte, 3), 1));
+    const view = client.read(handle.location).parts[0];
     const exited = once(lost.child, "exit");
     lost.child.kill("SIGKILL");
     await exited;
+    handle.release(); // tells nobody, and does not throw, now or in a later turn
+    await collected();
+    expect(view.every((byte) => byte === 3)).toBe(true);
     expect(() => client.write(value(200_000, 1), 1)).toThrow(
       expect.objectContaining({ code: "ClusterLost" }),
     );
