@@ -101,13 +101,19 @@ describe("the agent's own use of the store", () => {
 
 describe("capacity", () => {
   it("is 30 % of what the container allows, or less when configured", () => {
-    const files = (v2: string | undefined, v1: string | undefined) => (file: string) =>
-      file.endsWith("memory.max") ? v2 : v1;
     const gibibyte = 1024 ** 3;
-    expect(memoryLimitBytes(files(String(gibibyte), undefined))).toBe(gibibyte);
-    expect(memoryLimitBytes(files("max\n", undefined))).toBe(os.totalmem());
-    expect(memoryLimitBytes(files(undefined, `${gibibyte / 2}\n`))).toBe(gibibyte / 2);
-    expect(memoryLimitBytes(files(undefined, "9223372036854771712"))).toBe(os.totalmem());
+    const limit = (files: Readonly<Record<string, string>>): number =>
+      memoryLimitBytes((file) => files[file]);
+    const v1 = "/sys/fs/cgroup/memory/memory.limit_in_bytes";
+    expect(limit({})).toBe(os.totalmem());
+    expect(limit({ "/sys/fs/cgroup/memory.max": `${gibibyte}\n` })).toBe(gibibyte);
+    expect(limit({ "/sys/fs/cgroup/memory.max": "max\n" })).toBe(os.totalmem());
+    expect(limit({ [v1]: `${gibibyte / 2}\n` })).toBe(gibibyte / 2);
+    expect(limit({ [v1]: "9223372036854771712" })).toBe(os.totalmem());
+    const nested = { "/proc/self/cgroup": "0::/a.slice/b\n", "/sys/fs/cgroup/a.slice/memory.max": "5000000" };
+    expect(limit(nested)).toBe(5_000_000);
+    const old = { "/proc/self/cgroup": "9:name=systemd:/x\n4:cpu,memory:/job/1\n" };
+    expect(limit({ ...old, "/sys/fs/cgroup/memory/job/1/memory.limit_in_bytes": "7000000" })).toBe(7_000_000);
     expect(storeCapacityBytes(undefined, gibibyte)).toBe(Math.floor(gibibyte * 0.3));
     expect(storeCapacityBytes(100 * mebibyte, gibibyte)).toBe(100 * mebibyte);
     expect(storeCapacityBytes(gibibyte, gibibyte)).toBe(Math.floor(gibibyte * 0.3));
