@@ -52,13 +52,15 @@ export type RemoteParameters<A extends readonly unknown[]> = { [K in keyof A]: R
 export type RemoteResult<R, N extends number = 1> =
   IsAny<R> extends true
     ? ObjectRef<unknown>
-    : [R] extends [AnyIterator<infer Y>]
-      ? ObjectRefStream<Awaited<Y>>
-      : [N] extends [1]
-        ? ObjectRef<Awaited<R>>
-        : [N] extends [0]
-          ? void
-          : SeveralRefs<Awaited<R>, N>;
+    : [R] extends [never]
+      ? ObjectRef<never>
+      : [R] extends [AnyIterator<infer Y>]
+        ? ObjectRefStream<Awaited<Y>>
+        : [N] extends [1]
+          ? ObjectRef<Awaited<R>>
+          : [N] extends [0]
+            ? void
+            : SeveralRefs<Awaited<R>, N>;
 
 type AnyIterator<Y> = Iterator<Y, unknown, never> | AsyncIterator<Y, unknown, never>;
 

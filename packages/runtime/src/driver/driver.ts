@@ -1,12 +1,12 @@
 /** The driver: the user's program as a member of its cluster, and the lifetime of both. */
-import { formatDuration, IonoError, limits, type CompiledInitOptions, type FromAgent } from "@iono/core";
+import { IonoError, limits, type CompiledInitOptions, type FromAgent } from "@iono/core";
 import { randomBytes } from "node:crypto";
 import { driverNumber } from "../agent/options.ts";
 import { introduce, setMember } from "../api/runtime.ts";
 import { Member } from "../member/member.ts";
-import { refState, type Ref } from "../owner/object-ref.ts";
 import { platform } from "../platform/index.ts";
 import { version } from "../version.ts";
+import { OverdueGets } from "./overdue-gets.ts";
 import { bootPageBytes, readBootPage } from "./boot-page.ts";
 import { entryUrl, launchAgent, workerLaunch, type LaunchedAgent } from "./launch.ts";
 
@@ -141,35 +141,3 @@ export class Driver {
 
 const shutdownMs = 5000;
 const drainMs = limits.cancelGrace.value;
-
-/** Says once what a `get` has waited for when it waits for very long. */
-class OverdueGets {
-  readonly #waits = new Set<{ latch: { readonly done: boolean }; refs: readonly Ref[]; since: number }>();
-  #timer: NodeJS.Timeout | null = null;
-
-  watch(latch: { readonly done: boolean }, refs: readonly Ref[]): void {
-    if (this.#waits.size >= maxWatched) return;
-    this.#waits.add({ latch, refs, since: performance.now() });
-    this.#timer ??= setTimeout(() => this.#look(), limits.getWarning.value / 4).unref();
-  }
-
-  #look(): void {
-    this.#timer = null;
-    const now = performance.now();
-    for (const wait of this.#waits) {
-      if (wait.latch.done) this.#waits.delete(wait);
-      else if (now - wait.since >= limits.getWarning.value) {
-        this.#waits.delete(wait);
-        const pending = wait.refs.filter((ref) => ref.state === refState.pending);
-        const names = pending.slice(0, 3).map((ref) => ref.id).join(", ");
-        process.emitWarning(
-          `a get has waited ${formatDuration(Math.round(now - wait.since))} for ${pending.length} of ${wait.refs.length} refs (${names}${pending.length > 3 ? ", …" : ""})`,
-          "IonoWarning",
-        );
-      }
-    }
-    if (this.#waits.size > 0) this.#timer = setTimeout(() => this.#look(), limits.getWarning.value / 4).unref();
-  }
-}
-
-const maxWatched = 1000;

@@ -24,9 +24,17 @@ let readyGets = 0;
 let turnArmed = false;
 
 /** Counts what is still pending. Settles once: when nothing is, when one ref has failed, or when it is stopped. */
-class Latch implements Waiter {
-  remaining = 0;
+/** A `get` that waits. Once done it holds no refs. */
+export interface WaitingGet {
+  readonly done: boolean;
   readonly refs: readonly Ref[];
+}
+
+const none: readonly Ref[] = [];
+
+class Latch implements Waiter, WaitingGet {
+  remaining = 0;
+  refs: readonly Ref[];
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
   done = false;
@@ -140,7 +148,7 @@ function waitFor(owner: Owner, refs: readonly Ref[], options: GetOptions): Promi
     if (timeoutMs !== Infinity || signal !== undefined) watchLimits(latch, options, resumed);
     else {
       latch.leave = resumed;
-      owner.overdue?.watch(latch, refs);
+      owner.overdue?.watch(latch);
     }
   });
 }

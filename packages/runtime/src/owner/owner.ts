@@ -28,6 +28,7 @@ import { cancelEnded, cancelledError, cancelTask } from "./cancel.ts";
 import { Codec, type Outgoing } from "./codec.ts";
 import type { Definition } from "./definition.ts";
 import { Failure } from "./failure.ts";
+import type { WaitingGet } from "./get.ts";
 import { addWaiter, Ref, refState, setReleaseHook, settle, type Identity } from "./object-ref.ts";
 import { packPayload, payloadBytes, unpackMessage, unpackPayload, type Payload } from "./payload.ts";
 import { PendingTable } from "./pending-table.ts";
@@ -87,7 +88,7 @@ export class Owner {
   readonly #putReferences: readonly object[] = none;
   /** Called every few milliseconds while tasks are pending. */
   /** Warns of gets that wait very long; drivers have one. */
-  overdue: { watch(latch: { readonly done: boolean }, refs: readonly Ref[]): void } | null = null;
+  overdue: { watch(wait: WaitingGet): void } | null = null;
   readonly tickers = new Set<() => void>();
   #ticking = false;
 
