@@ -23,7 +23,6 @@ let lastTurnMs = 0;
 let readyGets = 0;
 let turnArmed = false;
 
-/** Counts what is still pending. Settles once: when nothing is, when one ref has failed, or when it is stopped. */
 /** A `get` that waits. Once done it holds no refs. */
 export interface WaitingGet {
   readonly done: boolean;
@@ -32,6 +31,7 @@ export interface WaitingGet {
 
 const none: readonly Ref[] = [];
 
+/** Counts what is still pending. Settles once: when nothing is, when one ref has failed, or when it is stopped. */
 class Latch implements Waiter, WaitingGet {
   remaining = 0;
   refs: readonly Ref[];
@@ -53,6 +53,7 @@ class Latch implements Waiter, WaitingGet {
     if (ref.state === refState.error) this.#end();
     else if (this.remaining > 0) return;
     this.done = true;
+    this.refs = none;
     this.leave?.();
     this.resolve();
   }
@@ -68,6 +69,7 @@ class Latch implements Waiter, WaitingGet {
   #end(): void {
     this.done = true;
     if (this.remaining > 0) for (const ref of this.refs) if (ref.state === refState.pending) removeWaiter(ref, this);
+    this.refs = none;
   }
 }
 
