@@ -86,6 +86,8 @@ export {
 export { payloadForms, referenceKinds, referenceStates } from "./protocol/payload.ts";
 export type { StoreLocation } from "./protocol/payload.ts";
 export { LeaseMachine } from "./machines/lease.ts";
+export { LinkMachine } from "./machines/link.ts";
+export type { LinkEvent, LinkInstruction, LinkSettings } from "./machines/link.ts";
 export type { LeaseEvent, LeaseInstruction, LeaseSettings } from "./machines/lease-events.ts";
 export { leaseTickMs, sanitizeResources } from "./machines/lease-events.ts";
 export { deathReasonWaitMs } from "./protocol/owner-agent.ts";
@@ -94,6 +96,7 @@ export { CancelInbox, TaskCancellation } from "./machines/cancel.ts";
 export type { CancelClaim, CancelEvent, CancelInboxEvent, CancelInboxInstruction, CancelInstruction, CancelPlace } from "./machines/cancel.ts";
 export { StreamConsumer, StreamProducer } from "./machines/generator.ts";
 export type { ConsumerEvent, ConsumerInstruction, ProducerEvent, ProducerInstruction } from "./machines/generator.ts";
+export { ActorQueue, actorQueueEvent, actorQueueInstruction } from "./machines/actor-queue.ts";
 export { ActorDirectory } from "./machines/actor-directory.ts";
 export type { ActorEvent, ActorInstruction, ActorState } from "./machines/actor-directory.ts";
 export { StoreMachine } from "./machines/store.ts";

@@ -102,6 +102,8 @@ function whoMayGiveWay(view: RoomView, wanted: Wanted): Worker[] {
   }
   const share = (shape: string): number => shareOf(held.get(shape) ?? {}, view.total);
   busy.sort((a, b) => share(b.shape ?? "") - share(a.shape ?? ""));
+  // A worker with GPUs comes back only when its process has ended.
+  quiet.sort((a, b) => a.gpuIds.length - b.gpuIds.length);
   if (wanted.isStarving) return [...quiet, ...busy];
   const mine = wanted.shape === null ? {} : (held.get(wanted.shape) ?? {});
   const after = shareOf(addResources(mine, wanted.resources), view.total);

@@ -62,7 +62,8 @@ export type FrameSink = (kind: FrameKind, chunk: Uint8Array, start: number, end:
  */
 export class FrameParser {
   readonly #sink: FrameSink;
-  readonly #maxBytes: number;
+  /** Largest payload that is accepted: small until a peer has said who it is. */
+  maxBytes: number;
   /** The frame being assembled (header included), or null between frames. */
   #partial: Uint8Array | null = null;
   #filled = 0;
@@ -72,7 +73,7 @@ export class FrameParser {
 
   constructor(sink: FrameSink, maxBytes: number = maxFrameBytes) {
     this.#sink = sink;
-    this.#maxBytes = maxBytes;
+    this.maxBytes = maxBytes;
   }
 
   /** @throws FrameError when the stream is not ours; the link must be closed. */
@@ -126,7 +127,7 @@ export class FrameParser {
   }
 
   #check(length: number, kind: number): number {
-    if (length > this.#maxBytes) throw new FrameError(`frame of ${length} bytes; at most ${this.#maxBytes} are allowed`);
+    if (length > this.maxBytes) throw new FrameError(`frame of ${length} bytes; at most ${this.maxBytes} are allowed`);
     if (!knownKinds.has(kind & ~dataLaneBit)) throw new FrameError(`unknown frame kind ${kind}`);
     return length;
   }

@@ -15,6 +15,8 @@ export type ToAgent =
   | { readonly t: "replace"; readonly worker: number; readonly reason: string }
   | { readonly t: "retire"; readonly reason: string }
   | { readonly t: "create actor"; readonly id: number; readonly actor: ActorSpec }
+  | { readonly t: "supply actor"; readonly actor: number; readonly payload: unknown }
+  | { readonly t: "abandon actor"; readonly actor: number; readonly reason: string; readonly error: Uint8Array | null }
   | { readonly t: "actor address"; readonly id: number; readonly actor: number }
   | { readonly t: "get actor"; readonly id: number; readonly name: string; readonly namespace: string }
   | { readonly t: "list actors"; readonly id: number; readonly namespace: string | null }
@@ -53,7 +55,7 @@ export interface ActorSpec {
   /** Method name → how its calls travel; what handles elsewhere need. */
   readonly methods: Record<string, ActorMethod>;
   readonly options: object;
-  /** The pair [class, arguments], packed. */
+  /** What makes the actor (class and arguments); null while arguments of the constructor are still to come. */
   readonly payload: unknown;
 }
 

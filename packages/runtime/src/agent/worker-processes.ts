@@ -23,15 +23,20 @@ export interface WorkerProcessEvents {
   ended(worker: WorkerProcess, reason: string): void;
 }
 
-const errorTailBytes = 4096;
+const errorTailChars = 16 * 1024;
+const shownTailChars = 600;
+/** How long the output of a process that has ended may take to arrive: a child of it may hold it open for ever. */
+const lastOutputMs = 250;
 
-export function startWorker(number: number, gpuIds: readonly number[], options: AgentOptions, boot: WorkerOptions, events: WorkerProcessEvents): WorkerProcess {
-  const env: NodeJS.ProcessEnv = { ...process.env, IONO_BOOT: JSON.stringify(boot) };
-  if (gpuIds.length > 0) env["CUDA_VISIBLE_DEVICES"] = gpuIds.join(",");
-  else if ((options.resources["GPU"] ?? 0) > 0) env["CUDA_VISIBLE_DEVICES"] = "";
-  env["OMP_NUM_THREADS"] ??= "1";
+export function startWorker(
+  number: number,
+  gpuIds: readonly number[],
+  options: AgentOptions,
+  boot: WorkerOptions,
+  events: WorkerProcessEvents,
+): WorkerProcess {
   const child = spawn(process.execPath, [...options.worker.execArgv, options.worker.file], {
-    env,
+    env: { ...process.env, ...workerEnvironment(gpuIds, options), IONO_BOOT: JSON.stringify(boot) },
     stdio: ["ignore", "pipe", "pipe", "pipe"],
     detached: true,
   });
@@ -40,38 +45,81 @@ export function startWorker(number: number, gpuIds: readonly number[], options: 
     child,
     link: new UnixLink(child.stdio[3] as Socket, {
       frame: (_kind, chunk, start, end) => events.frame(worker, chunk, start, end),
-      closed: () => {},
+      closed: (error) => {
+        if (error !== undefined) killWorker(worker, `what it sent to its agent cannot be understood: ${error.message}`);
+      },
     }),
     errorTail: "",
     reason: "",
   };
   for (const stream of ["stdout", "stderr"] as const) {
     child[stream]?.setEncoding("utf8").on("data", (text: string) => {
-      if (stream === "stderr") worker.errorTail = (worker.errorTail + text).slice(-errorTailBytes);
+      if (stream === "stderr") worker.errorTail = (worker.errorTail + text).slice(-errorTailChars);
       events.output(worker, stream, text);
     });
   }
-  child.on("error", (error) => events.ended(worker, `it could not be started: ${error.message}`));
-  child.on("exit", (code, signal) => events.ended(worker, describeExit(worker, code, signal)));
+  let isOver = false;
+  const ended = (reason: string): void => {
+    if (isOver) return;
+    isOver = true;
+    events.ended(worker, reason);
+  };
+  child.on("error", (error) => ended(`it could not be started: ${error.message}`));
+  child.on("exit", (code, signal) => {
+    // What it had started, and still runs, goes with it.
+    killGroup(child);
+    const end = (): void => ended(describeExit(worker, code, signal));
+    child.once("close", end);
+    setTimeout(end, lastOutputMs);
+  });
   return worker;
+}
+
+/**
+ * Workers see the GPUs they were given, and no others. Libraries that would start a thread for every CPU, in each of
+ * the workers, are kept to one; the program's own settings go first.
+ */
+function workerEnvironment(gpuIds: readonly number[], options: AgentOptions): NodeJS.ProcessEnv {
+  const env: NodeJS.ProcessEnv = {};
+  if (gpuIds.length > 0) env["CUDA_VISIBLE_DEVICES"] = visibleDevices(gpuIds);
+  else if ((options.resources["GPU"] ?? 0) > 0) env["CUDA_VISIBLE_DEVICES"] = "";
+  for (const name of threadVariables) env[name] = process.env[name] ?? "1";
+  env["UV_THREADPOOL_SIZE"] = process.env["UV_THREADPOOL_SIZE"] ?? "4";
+  return env;
+}
+
+const threadVariables = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"];
+
+/** The program itself may have been given some of the machine's GPUs only: ours are numbered within those. */
+function visibleDevices(gpuIds: readonly number[]): string {
+  const given = process.env["CUDA_VISIBLE_DEVICES"]?.split(",").filter((id) => id.trim() !== "") ?? [];
+  return gpuIds.map((id) => given[id] ?? String(id)).join(",");
 }
 
 /** Ends a worker. Its process group goes with it: what user code started there ends too. */
 export function killWorker(worker: WorkerProcess, reason: string): void {
   worker.reason = worker.reason === "" ? reason : worker.reason;
-  const { pid } = worker.child;
-  if (pid === undefined || worker.child.exitCode !== null || worker.child.signalCode !== null) return;
+  const { child } = worker;
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (!killGroup(child)) child.kill("SIGKILL");
+}
+
+function killGroup({ pid }: ChildProcess): boolean {
+  if (pid === undefined) return false;
   try {
     process.kill(-pid, "SIGKILL");
+    return true;
   } catch {
-    worker.child.kill("SIGKILL");
+    return false;
   }
 }
 
 function describeExit(worker: WorkerProcess, code: number | null, signal: NodeJS.Signals | null): string {
-  const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
   if (worker.reason !== "") return worker.reason;
+  const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
   const tail = worker.errorTail.trim();
-  const last = tail === "" ? "" : `; it wrote: ${tail.slice(-400)}`;
-  return `${how}, pid ${worker.child.pid ?? 0}${last}`;
+  // V8's last words stand above a long native stack.
+  const fatal = /^.*FATAL ERROR:.*$/m.exec(tail)?.[0];
+  const shown = fatal ?? tail.slice(-shownTailChars);
+  return `${how}, pid ${worker.child.pid ?? 0}${shown === "" ? "" : `; it wrote: ${shown}`}`;
 }

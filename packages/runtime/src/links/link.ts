@@ -3,7 +3,7 @@
  * `control` frames overtake `data` frames that wait for credit; within a lane order is kept. A link ends once:
  * by `close()`, by the peer's end, or by a frame that breaks the rules.
  */
-import type { FrameKind } from "@iono/core";
+import type { FrameKind, LinkSettings } from "@iono/core";
 
 export type Lane = "control" | "data";
 
@@ -11,19 +11,23 @@ export type Lane = "control" | "data";
 export type FrameHandler = (kind: FrameKind, chunk: Buffer, start: number, end: number) => void;
 
 export interface LinkEvents {
+  /** An error thrown here ends the link: what the peer sent could not be understood. */
   frame: FrameHandler;
-  /** The link has ended; called once. `error` is set when it did not end by itself. */
+  /** The link has ended; called once, always in a later turn. `error` is set when it did not end by itself. */
   closed(error: Error | undefined): void;
   /** The peer has granted credit again after `send` answered false. */
   drained?(): void;
 }
 
 export interface Link {
-  /** Sends a frame of `kind`. The payload must not be changed afterwards. Answers false when the lane should pause. */
+  /**
+   * Sends a frame of `kind`. The payload must not be changed afterwards. Answers false when the data lane should pause
+   * until `drained`; what is sent nevertheless waits here.
+   */
   send(lane: Lane, kind: FrameKind, payload: Uint8Array): boolean;
-  /** Sends one whole frame, header included (see `writeFrameHeader`): the hot path's way to avoid a copy. */
+  /** Sends one whole control frame, header included (see `writeFrameHeader`): the hot path's way to avoid a copy. */
   sendFrame(frame: Uint8Array): void;
-  /** Bytes accepted by `send` and not yet granted by the peer. */
+  /** Bytes accepted and not yet taken by the peer, as far as is known here. */
   readonly queuedBytes: number;
   readonly closed: boolean;
   /** Both ends are in this process. */
@@ -39,7 +43,7 @@ export interface Link {
   listen(events: LinkEvents): void;
 }
 
-/** Data-lane bytes that may be under way without the peer having read them. */
-export const linkWindowBytes = 8 * 1024 * 1024;
-/** The receiver grants credit in steps of this many bytes. */
-export const creditStepBytes = 1024 * 1024;
+const MiB = 1024 * 1024;
+
+/** Data bytes that may be under way without the peer having handled them, and the steps in which credit is granted. */
+export const linkSettings: LinkSettings = { windowBytes: 8 * MiB, grantStepBytes: 1 * MiB };

@@ -1,9 +1,18 @@
 /** A link inside one process: the reference implementation, and the loopback by which a process sends work to itself. */
-import { frameHeaderBytes, type FrameKind } from "@iono/core";
-import type { Lane, Link, LinkEvents } from "./link.ts";
+import { frameHeaderBytes, LinkMachine, type FrameKind, type LinkEvent } from "@iono/core";
+import { linkSettings, type Lane, type Link, type LinkEvents } from "./link.ts";
+
+interface Delivery {
+  readonly kind: FrameKind;
+  readonly chunk: Buffer;
+  readonly start: number;
+  readonly end: number;
+  readonly isData: boolean;
+}
 
 export class MemoryLink implements Link {
   readonly isLoopback = true;
+  readonly #machine = new LinkMachine<Delivery>(linkSettings);
   #events: LinkEvents;
   #peer: MemoryLink | null = null;
   #closed = false;
@@ -22,7 +31,7 @@ export class MemoryLink implements Link {
   }
 
   get queuedBytes(): number {
-    return 0;
+    return this.#machine.queuedBytes;
   }
 
   get closed(): boolean {
@@ -33,38 +42,75 @@ export class MemoryLink implements Link {
     this.#events = events;
   }
 
-  send(_lane: Lane, kind: FrameKind, payload: Uint8Array): boolean {
+  send(lane: Lane, kind: FrameKind, payload: Uint8Array): boolean {
+    if (this.#closed) return true;
     const chunk = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-    this.#deliver(kind, chunk, 0, chunk.length);
-    return true;
+    const frame: Delivery = { kind, chunk, start: 0, end: chunk.length, isData: lane === "data" };
+    this.#handle({ type: "send", lane, frame, bytes: chunk.length + frameHeaderBytes });
+    return lane === "control" || !this.#machine.isPaused;
   }
 
   sendFrame(frame: Uint8Array): void {
     const chunk = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
-    this.#deliver(chunk[4] as FrameKind, chunk, frameHeaderBytes, chunk.length);
+    if (!this.#machine.isClosing) {
+      this.#deliver({ kind: chunk[4] as FrameKind, chunk, start: frameHeaderBytes, end: chunk.length, isData: false });
+    }
   }
 
   close(): void {
-    this.destroy();
+    this.#handle({ type: "close" });
   }
 
   destroy(error?: Error): void {
     if (this.#closed) return;
     this.#closed = true;
-    const peer = this.#peer;
     queueMicrotask(() => this.#events.closed(error));
-    peer?.destroy();
+    const peer = this.#peer;
+    // After what was delivered before.
+    if (peer !== null) queueMicrotask(() => peer.destroy());
   }
 
   ref(): void {}
 
   unref(): void {}
 
-  #deliver(kind: FrameKind, chunk: Buffer, start: number, end: number): void {
+  #handle(event: LinkEvent<Delivery>): void {
+    for (const each of this.#machine.handle(event)) {
+      switch (each.type) {
+        case "write":
+          this.#deliver(each.frame);
+          break;
+        case "grant": {
+          const { bytes } = each;
+          queueMicrotask(() => {
+            if (this.#peer?.closed === false) this.#peer.#handle({ type: "credit", bytes });
+          });
+          break;
+        }
+        case "drained":
+          this.#events.drained?.();
+          break;
+        case "end":
+          this.destroy();
+          break;
+      }
+    }
+  }
+
+  #deliver(frame: Delivery): void {
+    if (this.#closed || this.#peer === null) return;
     const peer = this.#peer;
-    if (peer === null || this.#closed) return;
-    queueMicrotask(() => {
-      if (!peer.#closed) peer.#events.frame(kind, chunk, start, end);
-    });
+    queueMicrotask(() => peer.#arrived(frame));
+  }
+
+  #arrived({ kind, chunk, start, end, isData }: Delivery): void {
+    if (this.#closed) return;
+    try {
+      this.#events.frame(kind, chunk, start, end);
+    } catch (error) {
+      this.destroy(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    if (isData) this.#handle({ type: "received", bytes: end - start + frameHeaderBytes });
   }
 }

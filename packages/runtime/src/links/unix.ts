@@ -1,35 +1,47 @@
 /** Links over Unix stream sockets: between processes of one node. A peer's EOF is an honest death notice (I1). */
-import { dataLaneBit, FrameError, FrameParser, frameHeaderBytes, frameKinds, writeFrameHeader, type FrameKind } from "@iono/core";
+import {
+  dataLaneBit,
+  FrameError,
+  FrameParser,
+  frameHeaderBytes,
+  frameKinds,
+  LinkMachine,
+  writeFrameHeader,
+  type FrameKind,
+  type LinkEvent,
+} from "@iono/core";
 import * as net from "node:net";
-import { creditStepBytes, linkWindowBytes, type Lane, type Link, type LinkEvents } from "./link.ts";
+import { linkSettings, type Lane, type Link, type LinkEvents } from "./link.ts";
+
+interface OutgoingFrame {
+  readonly kind: FrameKind;
+  readonly payload: Uint8Array;
+  readonly laneBit: number;
+}
+
+/** Payloads up to this size are copied behind their header: one write is cheaper than two. */
+const copiedBytes = 16 * 1024;
 
 export class UnixLink implements Link {
   readonly isLoopback = false;
   readonly #socket: net.Socket;
   readonly #parser: FrameParser;
+  readonly #machine = new LinkMachine<OutgoingFrame>(linkSettings);
   #events: LinkEvents;
   #closed = false;
   #failure: Error | undefined;
-  /** Data-lane bytes sent and not yet granted by the peer. */
-  #outstanding = 0;
-  /** Data frames that wait for credit. */
-  readonly #waiting: Array<{ kind: FrameKind; payload: Uint8Array }> = [];
-  #waitingBytes = 0;
-  /** Bytes of data frames received since credit was last granted. */
-  #consumed = 0;
 
   constructor(socket: net.Socket, events: LinkEvents) {
     this.#socket = socket;
     this.#events = events;
     this.#parser = new FrameParser((kind, chunk, start, end, dataLane) =>
-      this.#receive(kind, asBuffer(chunk), start, end, dataLane),
+      this.#receive(kind, chunk as Buffer, start, end, dataLane),
     );
     socket.on("data", (chunk: Buffer) => {
       try {
         this.#parser.feed(chunk);
       } catch (error) {
-        if (!(error instanceof FrameError)) throw error;
-        this.destroy(error);
+        this.destroy(error instanceof Error ? error : new FrameError(String(error)));
       }
     });
     socket.on("error", (error) => {
@@ -45,12 +57,17 @@ export class UnixLink implements Link {
     return new UnixLink(net.connect({ path }), events);
   }
 
+  /** Largest payload accepted from now on. */
+  set maxFrameBytes(bytes: number) {
+    this.#parser.maxBytes = bytes;
+  }
+
   get queuedBytes(): number {
-    return this.#outstanding + this.#waitingBytes;
+    return this.#machine.queuedBytes + this.#socket.writableLength;
   }
 
   get closed(): boolean {
-    return this.#closed;
+    return this.#closed || this.#socket.destroyed;
   }
 
   listen(events: LinkEvents): void {
@@ -58,28 +75,22 @@ export class UnixLink implements Link {
   }
 
   send(lane: Lane, kind: FrameKind, payload: Uint8Array): boolean {
+    if (this.closed) return true;
+    // Control frames do not concern the machine: they never wait (K2).
     if (lane === "control") {
-      this.#write(kind, payload, 0);
+      if (!this.#machine.isClosing) this.#write({ kind, payload, laneBit: 0 });
       return true;
     }
-    if (this.#waiting.length > 0 || this.#outstanding + payload.length > linkWindowBytes) {
-      if (this.#outstanding > 0) {
-        this.#waiting.push({ kind, payload });
-        this.#waitingBytes += payload.length;
-        return false;
-      }
-    }
-    this.#outstanding += payload.length + frameHeaderBytes;
-    this.#write(kind, payload, dataLaneBit);
-    return this.#outstanding < linkWindowBytes;
+    this.#handle({ type: "send", lane, frame: { kind, payload, laneBit: dataLaneBit }, bytes: payload.length + frameHeaderBytes });
+    return !this.#machine.isPaused;
   }
 
   sendFrame(frame: Uint8Array): void {
-    this.#socket.write(frame);
+    if (!this.#socket.destroyed && !this.#machine.isClosing) this.#socket.write(frame);
   }
 
   close(): void {
-    this.#socket.end();
+    this.#handle({ type: "close" });
   }
 
   destroy(error?: Error): void {
@@ -95,59 +106,53 @@ export class UnixLink implements Link {
     this.#socket.unref();
   }
 
-  #write(kind: FrameKind, payload: Uint8Array, laneBit: number): void {
-    if (payload.length <= 16 * 1024) {
-      const frame = Buffer.allocUnsafe(frameHeaderBytes + payload.length);
-      writeFrameHeader(new DataView(frame.buffer, frame.byteOffset, frame.length), 0, kind, payload.length, laneBit);
+  #handle(event: LinkEvent<OutgoingFrame>): void {
+    for (const each of this.#machine.handle(event)) {
+      switch (each.type) {
+        case "write":
+          this.#write(each.frame);
+          break;
+        case "grant": {
+          const payload = Buffer.allocUnsafe(4);
+          payload.writeUInt32LE(each.bytes);
+          this.#write({ kind: frameKinds.credit, payload, laneBit: 0 });
+          break;
+        }
+        case "drained":
+          this.#events.drained?.();
+          break;
+        case "end":
+          this.#socket.end();
+          break;
+      }
+    }
+  }
+
+  #write({ kind, payload, laneBit }: OutgoingFrame): void {
+    const socket = this.#socket;
+    if (socket.destroyed || socket.writableEnded) return;
+    const isCopied = payload.length <= copiedBytes;
+    const frame = Buffer.allocUnsafe(frameHeaderBytes + (isCopied ? payload.length : 0));
+    writeFrameHeader(new DataView(frame.buffer, frame.byteOffset, frame.length), 0, kind, payload.length, laneBit);
+    if (isCopied) {
       frame.set(payload, frameHeaderBytes);
-      this.#socket.write(frame);
+      socket.write(frame);
       return;
     }
-    const header = Buffer.allocUnsafe(frameHeaderBytes);
-    writeFrameHeader(new DataView(header.buffer, header.byteOffset, header.length), 0, kind, payload.length, laneBit);
-    this.#socket.cork();
-    this.#socket.write(header);
-    this.#socket.write(payload);
-    this.#socket.uncork();
+    socket.cork();
+    socket.write(frame);
+    socket.write(payload);
+    socket.uncork();
   }
 
   #receive(kind: FrameKind, chunk: Buffer, start: number, end: number, dataLane: boolean): void {
+    if (this.#socket.destroyed) return;
     if (kind === frameKinds.credit) {
       if (end - start !== 4) throw new FrameError("a credit frame has 4 bytes");
-      this.#outstanding = Math.max(0, this.#outstanding - chunk.readUInt32LE(start));
-      this.#release();
+      this.#handle({ type: "credit", bytes: chunk.readUInt32LE(start) });
       return;
     }
     this.#events.frame(kind, chunk, start, end);
-    if (dataLane) {
-      this.#consumed += end - start + frameHeaderBytes;
-      if (this.#consumed >= creditStepBytes) this.#grant();
-    }
+    if (dataLane) this.#handle({ type: "received", bytes: end - start + frameHeaderBytes });
   }
-
-  #grant(): void {
-    const granted = Buffer.allocUnsafe(4);
-    granted.writeUInt32LE(this.#consumed);
-    this.#consumed = 0;
-    if (!this.#closed) this.#write(frameKinds.credit, granted, 0);
-  }
-
-  #release(): void {
-    let released = false;
-    while (this.#waiting.length > 0) {
-      const next = this.#waiting[0];
-      if (this.#outstanding > 0 && this.#outstanding + next.payload.length > linkWindowBytes) break;
-      this.#waiting.shift();
-      this.#waitingBytes -= next.payload.length;
-      this.#outstanding += next.payload.length + frameHeaderBytes;
-      this.#write(next.kind, next.payload, dataLaneBit);
-      released = true;
-    }
-    if (released && this.#waiting.length === 0) this.#events.drained?.();
-  }
-}
-
-/** Frames put together from several chunks come as plain bytes. */
-function asBuffer(chunk: Uint8Array): Buffer {
-  return Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
 }

@@ -62,6 +62,11 @@ export class AgentLink {
     for (const each of waiting) each.reject(error);
   }
 
+  /** Bytes of notices that the agent has not taken yet. */
+  get queuedBytes(): number {
+    return this.#link?.queuedBytes ?? 0;
+  }
+
   ref(): void {
     this.#link?.ref();
   }

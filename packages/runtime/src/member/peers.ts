@@ -2,7 +2,7 @@
  * Links between the members of a node. Every member listens; whoever has something to send connects and says who it is.
  * A connection that does not know the cluster's secret, or sends anything but frames, is closed and counted.
  */
-import { frameKinds, linkPage } from "@iono/core";
+import { frameKinds, linkPage, maxFrameBytes } from "@iono/core";
 import { timingSafeEqual } from "node:crypto";
 import * as net from "node:net";
 import type { Executor } from "../executor/executor.ts";
@@ -34,6 +34,8 @@ interface Peer {
 }
 
 const helloMs = 5000;
+/** Nothing larger is accepted of a process that has not said who it is. */
+const helloBytes = 4096;
 const refusalLogMs = 60_000;
 
 export class Peers implements OwnerPeers {
@@ -120,7 +122,7 @@ export class Peers implements OwnerPeers {
     const peer: Peer = { process: processNumber, link: UnixLink.connect(path, { frame() {}, closed() {} }), sender: null, executor: null, onLost: null };
     peer.link.listen({
       frame: (kind, chunk, start, end) => this.#frame(peer, kind, chunk, start, end),
-      closed: () => this.#closed(peer),
+      closed: (error) => this.#closed(peer, error),
     });
     peer.link.unref();
     this.#open.add(peer.link);
@@ -147,11 +149,12 @@ export class Peers implements OwnerPeers {
       closed: (error) => {
         clearTimeout(timer);
         this.#open.delete(link);
-        if (peer !== null) this.#closed(peer);
+        if (peer !== null) this.#closed(peer, error);
         else if (error !== undefined) this.#countRefusal(error.message);
       },
     });
     link.unref();
+    link.maxFrameBytes = helloBytes;
     this.#open.add(link);
   }
 
@@ -165,6 +168,7 @@ export class Peers implements OwnerPeers {
       this.#refuse(link, error instanceof Error ? error.message : String(error));
       return null;
     }
+    link.maxFrameBytes = maxFrameBytes;
     const peer: Peer = { process: hello.process, link, sender: null, executor: null, onLost: null };
     if (!this.#links.has(hello.process)) this.#links.set(hello.process, peer);
     if (this.executor !== null) {
@@ -225,7 +229,8 @@ export class Peers implements OwnerPeers {
     }
   }
 
-  #closed(peer: Peer): void {
+  #closed(peer: Peer, error: Error | undefined): void {
+    if (error !== undefined && !isSystemError(error)) this.#countRefusal(`of process ${peer.process}: ${error.message}`);
     this.#open.delete(peer.link);
     if (this.#senders.get(peer.process) === peer) this.#senders.delete(peer.process);
     if (this.#links.get(peer.process) === peer) this.#links.delete(peer.process);
@@ -233,6 +238,11 @@ export class Peers implements OwnerPeers {
     if (peer.executor !== null) this.executor?.detach(peer.executor);
     peer.onLost?.();
   }
+}
+
+/** The peer is gone (ECONNRESET, EPIPE …): nothing that it sent was wrong. */
+function isSystemError(error: Error): boolean {
+  return "syscall" in error;
 }
 
 function sameSecret(given: unknown, secret: string): boolean {
