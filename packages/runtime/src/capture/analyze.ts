@@ -1,4 +1,5 @@
-import { parse } from "acorn";
+import { createRequire } from "node:module";
+import type * as Acorn from "acorn";
 import type { Options, Program, Token as AcornToken } from "acorn";
 import { FreeNames } from "./free-names.ts";
 import { hasUseStrict } from "./lexical.ts";
@@ -22,6 +23,14 @@ export interface LexicalAnalysis {
   readonly topLevel: ReadonlyMap<string, Binding>;
   /** Import declarations' bindings, and others that may hold what a loader gave. */
   readonly mayImport: readonly Binding[];
+}
+
+/** Loaded at the first capture: a worker that only runs tasks never needs it. */
+let acorn: typeof Acorn | undefined;
+
+function parse(text: string, options: Options): Program {
+  acorn ??= createRequire(import.meta.url)("acorn") as typeof Acorn;
+  return acorn.parse(text, options);
 }
 
 const templateLabels: ReadonlySet<string> = new Set(["template", "invalidTemplate", "`", "${"]);
