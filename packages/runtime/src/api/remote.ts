@@ -2,6 +2,7 @@
 import { compileTaskOptions, IonoError, type CompiledTaskOptions, type TaskOptions } from "@iono/core";
 import { isImporting, isVolatile } from "../capture/index.ts";
 import type { Member } from "../member/member.ts";
+import { companionsOf } from "../owner/companions.ts";
 import { Definition } from "../owner/definition.ts";
 import type { LeasePool } from "../owner/lease-pool.ts";
 import type { FunctionReference, Payload } from "../owner/payload.ts";
@@ -95,7 +96,9 @@ export class RemoteFunctionObject {
   leave(member: Member): FunctionReference {
     if (!("fn" in this.#source) && this.#definition === null) return this.#source.reference;
     const inProgress = encoding.has(this);
+    if (inProgress) this.#wasLeftOut = true;
     const definition = inProgress ? null : this.#define(member);
+    const companions = definition?.companions() ?? [];
     return {
       kind: "function",
       key: this.#key(member),
@@ -103,9 +106,12 @@ export class RemoteFunctionObject {
       name: this.#name,
       generator: this.#generator,
       ...(definition?.payload === null || definition === null ? {} : { payload: definition.payload }),
+      ...(companions.length === 0 ? {} : { companions }),
     };
   }
 
+  /** Some payload names it without bringing it: who sends that one looks here for this one's. */
+  #wasLeftOut = false;
   #numbers = new WeakMap<Member, number>();
 
   #number(member: Member): number {
@@ -126,11 +132,13 @@ export class RemoteFunctionObject {
     const { payload, holds } = this.#encode(member);
     if (known !== null && samePayload(known.payload, payload)) return known;
     if (known !== null) this.#numbers.delete(member);
+    const key = this.#key(member);
+    if (this.#wasLeftOut) member.learnDefinition(key, payload);
     const { resources, shape } = this.#compiled;
     const definition = new Definition({
       owner: member.owner,
       number: this.#number(member),
-      key: this.#key(member),
+      key,
       options: {
         ...this.#compiled,
         name: this.#name,
@@ -140,6 +148,7 @@ export class RemoteFunctionObject {
       payload,
       method: null,
       holds,
+      companions: () => companionsOf(payload, key, (each) => member.definitionPayload(each)),
     });
     this.#member = member;
     this.#pool = member.pool(shape, resources);
@@ -180,6 +189,7 @@ onNewMember((member) => {
     arrive: (wire) => {
       if (wire.kind !== "function") throw new Error("unreachable");
       if (wire.payload !== undefined) member.learnDefinition(wire.key, wire.payload);
+      for (const [key, payload] of wire.companions ?? []) member.learnDefinition(key, payload);
       const received =
         wire.payload === undefined ? null : member.owner.references.receive(wire.payload, false);
       const { base, overrides } = wire.options as { base: TaskOptions; overrides: TaskOptions };

@@ -7,6 +7,7 @@
 import { claim, frameKinds, IonoError, resultStatus, taskEntryHeaderBytes, taskFlags, wholeResult } from "@iono/core";
 import type { Link } from "../links/link.ts";
 import type { Codec } from "../owner/codec.ts";
+import type { Companion } from "../owner/companions.ts";
 import type { Owner } from "../owner/owner.ts";
 import { toError } from "../owner/owner.ts";
 import { packMessage, unpackMessage, unpackPayload, type Payload } from "../owner/payload.ts";
@@ -512,9 +513,10 @@ export class Executor {
   #define(link: ExecutorLink, chunk: Buffer, start: number, end: number): void {
     const wire = unpackMessage(chunk, start, end) as {
       number: number; key: string; name: string; method: string | null; group: string; generator: boolean;
-      numReturns: number; backpressure: number; maxCalls: number; payload: Payload | null;
+      numReturns: number; backpressure: number; maxCalls: number; payload: Payload | null; companions: readonly Companion[];
     };
     if (wire.payload !== null) this.#surroundings.learnDefinition(wire.key, wire.payload);
+    for (const [key, payload] of wire.companions) this.#surroundings.learnDefinition(key, payload);
     const definition: ExecutorDefinition = { ...wire, received: null, fn: null, loading: null, meanUs: -1, calls: 0 };
     try {
       if (wire.payload !== null) definition.received = this.#owner.references.receive(wire.payload, false);

@@ -3,6 +3,7 @@
  * everywhere. Functions whose captured bindings are reassigned get a new definition whenever the bindings changed.
  */
 import { IonoError } from "@iono/core";
+import type { Companion } from "./companions.ts";
 import type { Owner } from "./owner.ts";
 import type { Payload } from "./payload.ts";
 
@@ -19,6 +20,8 @@ export interface DefinitionOptions {
   readonly maxCalls: number;
 }
 
+const noCompanions = (): readonly Companion[] => [];
+
 export class Definition {
   readonly owner: Owner;
   readonly number: number;
@@ -34,6 +37,8 @@ export class Definition {
   readonly group: string;
   /** Refs and handles inside the payload: they live as long as the definition. */
   readonly holds: readonly object[];
+  /** Definitions that the payload names and does not bring. */
+  readonly companions: () => readonly Companion[];
   /** Running mean of the execution time, µs; -1 until measured. */
   meanUs = -1;
 
@@ -48,6 +53,7 @@ export class Definition {
     method: string | null;
     group?: string;
     holds: readonly object[];
+    companions?: () => readonly Companion[];
   }) {
     const { name, numReturns } = fields.options;
     if (fields.generator && numReturns !== 1) {
@@ -63,6 +69,7 @@ export class Definition {
     this.method = fields.method;
     this.group = fields.group ?? "";
     this.holds = fields.holds;
+    this.companions = fields.companions ?? noCompanions;
   }
 
   /** Takes one measured run into the mean: quickly upwards, slowly downwards, so that a long task is seen at once. */

@@ -32,6 +32,8 @@ export interface FunctionReference {
   readonly generator: boolean;
   /** Absent when the definition is being sent already, further out in the same message. */
   readonly payload?: Payload;
+  /** Definitions that it names and does not bring. */
+  readonly companions?: ReadonlyArray<readonly [key: string, payload: Payload]>;
 }
 
 /** What a handle elsewhere needs to know: the spec without what the actor was made from. */

@@ -105,6 +105,8 @@ export class Sender {
     const estimate = definition.meanUs > 0 ? definition.meanUs : 0;
     task.estimateUs = estimate;
     this.queuedUs += estimate;
+    // Silence counts from here on.
+    if (this.outstanding === 0) this.lastHeardMs = performance.now();
     this.outstanding++;
 
     const view = this.#view;
@@ -227,6 +229,7 @@ export class Sender {
         backpressure: definition.options.backpressure,
         maxCalls: definition.options.maxCalls,
         payload: definition.payload,
+        companions: definition.companions(),
       }),
     );
   }
