@@ -48,6 +48,7 @@ export const limits = {
   streamItems: count(100_000_000, "The generator task fails with TaskFailed."),
   taskRetries: count(3, "The task fails with WorkerDied (default of retries)."),
   timer: ms(2_147_483_647, "BadOption: the duration is longer than a timer can hold."),
+  unansweredCalls: count(100_000, "Further calls of an actor wait at their caller."),
   workerShare: ms(2, "The worker turns to its sockets before it runs the next task."),
   workerWindow: ms(5, "The owner sends the worker nothing further until some tasks are done."),
   workers: count(256, "Tasks and actors of the node wait for a worker (default of maxWorkers)."),

@@ -2,17 +2,27 @@
  * The actors of a cluster: states, names, and who holds a handle. An actor ends when the last process that holds a
  * handle of it has dropped it or ended, unless it is detached.
  *
- *   pending → placed → alive → dead        (any → dead)
+ *   declared → pending → placed → alive → dead        (any → dead)
  *
- * Rules kept by `check()`: (A1) a name belongs to one living actor; (A2) a living actor that is not detached has a
- * holder; (A3) an actor that is placed or alive has a process, and no process hosts two.
+ * An actor is declared at once, so that handles may go anywhere, and pending when its constructor's arguments are there.
+ * A handle that an actor holds of itself counts like any other: such an actor ends by `kill`, `exitActor`, or with the
+ * program. Every event may come twice, and may come after the actor's death.
+ *
+ * Rules kept by `check()`: (A1) a name belongs to one living actor, and each living actor has its name; (A2) a living
+ * actor that is not detached has a holder, a dead one has none; (A3) an actor that is placed or alive has a process, and
+ * no process hosts two.
  */
 import type { ActorSpec } from "../protocol/owner-agent.ts";
 
-export type ActorState = "pending" | "placed" | "alive" | "dead";
+export type ActorState = "declared" | "pending" | "placed" | "alive" | "dead";
 
 export type ActorEvent =
+  /** `spec.payload` is null when the constructor's arguments are still to come. */
   | { readonly type: "create"; readonly owner: number; readonly spec: ActorSpec }
+  /** The constructor's arguments are there. */
+  | { readonly type: "supply"; readonly actor: number; readonly payload: unknown }
+  /** An argument of the constructor failed. */
+  | { readonly type: "abandon"; readonly actor: number; readonly reason: string; readonly error: Uint8Array | null }
   | { readonly type: "placed"; readonly actor: number; readonly process: number }
   | { readonly type: "constructed"; readonly process: number; readonly error: Uint8Array | null; readonly message: string }
   | { readonly type: "hold"; readonly actor: number; readonly holder: number }
@@ -34,7 +44,7 @@ export type ActorInstruction =
   | { readonly type: "end process"; readonly process: number; readonly force: boolean; readonly reason: string };
 
 interface Actor {
-  readonly spec: ActorSpec;
+  spec: ActorSpec;
   state: ActorState;
   process: number;
   readonly holders: Set<number>;
@@ -58,6 +68,14 @@ export class ActorDirectory {
       case "create":
         this.#create(event.owner, event.spec);
         break;
+      case "supply":
+        this.#supply(event.actor, event.payload);
+        break;
+      case "abandon": {
+        const actor = this.#actors.get(event.actor);
+        if (actor?.state === "declared") this.#die(event.actor, actor, event.reason, event.error);
+        break;
+      }
       case "placed":
         this.#placed(event.actor, event.process);
         break;
@@ -65,7 +83,7 @@ export class ActorDirectory {
         this.#constructed(event.process, event.error, event.message);
         break;
       case "hold":
-        this.#actors.get(event.actor)?.holders.add(event.holder);
+        this.#hold(event.actor, event.holder);
         break;
       case "drop":
         this.#drop(event.actor, event.holder);
@@ -124,31 +142,58 @@ export class ActorDirectory {
       if (nameKey(actor.spec.namespace, actor.spec.name) !== key) throw new Error(`A1: name ${key} belongs to another`);
     }
     for (const [id, actor] of this.#actors) {
-      if (actor.state !== "dead" && !actor.spec.detached && actor.holders.size === 0) throw new Error(`A2: nobody holds ${id}`);
-      const hosted = actor.state === "placed" || actor.state === "alive";
-      if (hosted && this.#byProcess.get(actor.process) !== id) throw new Error(`A3: ${id} has no process of its own`);
+      const { spec, state, holders, process } = actor;
+      const living = state !== "dead";
+      if (living && spec.name !== "" && this.#names.get(nameKey(spec.namespace, spec.name)) !== id) {
+        throw new Error(`A1: ${id} lives without its name`);
+      }
+      if (living && !spec.detached && holders.size === 0) throw new Error(`A2: nobody holds ${id}`);
+      if (!living && holders.size > 0) throw new Error(`A2: ${id} is dead and held`);
+      const hosted = state === "placed" || state === "alive";
+      if (hosted && this.#byProcess.get(process) !== id) throw new Error(`A3: ${id} has no process of its own`);
     }
   }
 
   #create(owner: number, spec: ActorSpec): void {
+    if (this.#actors.has(spec.actor)) {
+      this.#out.push({ type: "created", actor: spec.actor, existing: 0 });
+      return;
+    }
     if (spec.name !== "") {
       const key = nameKey(spec.namespace, spec.name);
       const present = this.#names.get(key);
       if (present !== undefined) {
         if (spec.getIfExists) {
-          this.#actors.get(present)?.holders.add(owner);
+          this.#hold(present, owner);
           this.#out.push({ type: "created", actor: spec.actor, existing: present });
         } else this.#out.push({ type: "name taken", actor: spec.actor, name: spec.name });
         return;
       }
       this.#names.set(key, spec.actor);
     }
-    this.#actors.set(spec.actor, { spec, state: "pending", process: 0, holders: new Set([owner]), reason: "", error: null });
-    this.#out.push({ type: "created", actor: spec.actor, existing: 0 }, { type: "place", actor: spec.actor, spec });
+    const actor: Actor = { spec, state: "declared", process: 0, holders: new Set([owner]), reason: "", error: null };
+    this.#actors.set(spec.actor, actor);
+    this.#out.push({ type: "created", actor: spec.actor, existing: 0 });
+    if (spec.payload !== null) this.#supply(spec.actor, spec.payload);
+  }
+
+  #supply(id: number, payload: unknown): void {
+    const actor = this.#actors.get(id);
+    if (actor?.state !== "declared") return;
+    actor.state = "pending";
+    actor.spec = { ...actor.spec, payload };
+    this.#out.push({ type: "place", actor: id, spec: actor.spec });
+  }
+
+  #hold(id: number, holder: number): void {
+    const actor = this.#actors.get(id);
+    if (actor !== undefined && actor.state !== "dead") actor.holders.add(holder);
   }
 
   #placed(id: number, process: number): void {
     const actor = this.#actors.get(id);
+    // Told twice.
+    if (actor !== undefined && actor.process === process) return;
     if (actor === undefined || actor.state !== "pending") {
       this.#out.push({ type: "end process", process, force: true, reason: "its actor is gone" });
       return;
@@ -188,7 +233,7 @@ export class ActorDirectory {
     if (state === "dead") return;
     this.#die(id, actor, reason, null);
     if (state === "pending") this.#out.push({ type: "withdraw", actor: id });
-    else this.#out.push({ type: "end process", process, force, reason });
+    else if (state !== "declared") this.#out.push({ type: "end process", process, force, reason });
   }
 
   #processEnded(process: number, reason: string): void {
@@ -197,7 +242,9 @@ export class ActorDirectory {
     if (hosted !== undefined && actor !== undefined && actor.state !== "dead") this.#die(hosted, actor, reason, null);
     this.#byProcess.delete(process);
     for (const [id, each] of this.#actors) {
-      if (each.state !== "dead" && each.holders.delete(process) && each.holders.size === 0 && !each.spec.detached) {
+      if (each.state === "declared" && creatorOf(id) === process) {
+        this.#die(id, each, "its creator ended before the arguments of its constructor were there", null);
+      } else if (each.state !== "dead" && each.holders.delete(process) && each.holders.size === 0 && !each.spec.detached) {
         this.#end(id, each, "the last process that held a handle ended", false);
       }
     }
@@ -208,6 +255,7 @@ export class ActorDirectory {
     actor.reason = reason;
     actor.error = error;
     actor.holders.clear();
+    actor.spec = { ...actor.spec, payload: null };
     if (actor.spec.name !== "") this.#names.delete(nameKey(actor.spec.namespace, actor.spec.name));
     this.#out.push({ type: "dead", actor: id, reason, error });
     this.#dead.push(id);
@@ -216,6 +264,11 @@ export class ActorDirectory {
       if (oldest !== undefined) this.#actors.delete(oldest);
     }
   }
+}
+
+/** The process that created an actor: part of its id. */
+function creatorOf(id: number): number {
+  return Math.floor(id / 2 ** 32);
 }
 
 function nameKey(namespace: string, name: string): string {
