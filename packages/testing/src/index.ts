@@ -1,3 +1,5 @@
+export { describeLink } from "./conformance/link.ts";
+export type { LinkEventsUnderTest, LinkUnderTest, MakePair } from "./conformance/link.ts";
 export {
   abandoned,
   describeLeaks,

@@ -182,8 +182,12 @@ export class LeaseMachine {
     if (worker.request !== 0) {
       const request = this.#requests.get(worker.request);
       worker.request = 0;
-      if (request !== undefined) this.#placeActor(worker, request);
-      else this.#free(worker);
+      if (request !== undefined) {
+        this.#placeActor(worker, request);
+        return;
+      }
+      worker.state = "idle";
+      this.#free(worker);
       return;
     }
     if (worker.shape === null) worker.state = "idle";
@@ -235,7 +239,7 @@ export class LeaseMachine {
     worker.held = noResources;
     worker.borrowedCpu = 0;
     worker.shape = null;
-    worker.state = "idle";
+    if (worker.state !== "starting") worker.state = "idle";
   }
 
   /** A shape that loses its last worker waits from now on. */
@@ -460,7 +464,7 @@ export class LeaseMachine {
       }
     }
     if (wantedOf(shape) > 0) return;
-    for (const worker of ready) if (worker.owners.size === 0) this.#free(worker);
+    for (const worker of this.#usable(shape.key)) if (worker.owners.size === 0) this.#free(worker);
     if (this.#usable(shape.key).length === 0 && shape.demands.size === 0) this.#shapes.delete(shape.key);
   }
 }

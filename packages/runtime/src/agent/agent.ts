@@ -204,7 +204,9 @@ export class Agent {
           this.#actor({ type: "placed", actor: instruction.request, process: instruction.worker });
           break;
         case "stop":
-          this.#send(instruction.worker, { t: "stop", reason: "it was idle" });
+          // One that is not up yet has nothing to end in order.
+          if (this.#peers.get(instruction.worker)?.path === "") this.#kill(instruction.worker, "it was not needed any more");
+          else this.#send(instruction.worker, { t: "stop", reason: "it was idle" });
           break;
         case "infeasible":
           this.#infeasible(instruction);

@@ -22,6 +22,11 @@ interface OutgoingFrame {
 /** Payloads up to this size are copied behind their header: one write is cheaper than two. */
 const copiedBytes = 16 * 1024;
 
+/** A frame that came in pieces was put together by the parser, in plain bytes. */
+function asBuffer(chunk: Uint8Array): Buffer {
+  return Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+}
+
 export class UnixLink implements Link {
   readonly isLoopback = false;
   readonly #socket: net.Socket;
@@ -35,7 +40,7 @@ export class UnixLink implements Link {
     this.#socket = socket;
     this.#events = events;
     this.#parser = new FrameParser((kind, chunk, start, end, dataLane) =>
-      this.#receive(kind, chunk as Buffer, start, end, dataLane),
+      this.#receive(kind, asBuffer(chunk), start, end, dataLane),
     );
     socket.on("data", (chunk: Buffer) => {
       try {
