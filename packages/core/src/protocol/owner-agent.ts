@@ -36,6 +36,8 @@ export type FromAgent =
   | { readonly t: "infeasible"; readonly shape: string; readonly missing: string; readonly actor: number }
   | { readonly t: "host actor"; readonly actor: ActorSpec }
   | { readonly t: "stop"; readonly reason: string }
+  /** The store is full of objects that are in use: collect what is garbage. */
+  | { readonly t: "collect" }
   | { readonly t: "log"; readonly stream: "stdout" | "stderr"; readonly label: string; readonly pid: number; readonly text: string }
   | { readonly t: "reply"; readonly id: number; readonly value: unknown; readonly error?: { readonly code: string; readonly message: string } };
 

@@ -68,6 +68,11 @@ export class Agent {
     );
   }
 
+  /** The store is full: every process is to let go of its garbage. */
+  askToCollect(): void {
+    for (const number of this.#peers.keys()) this.#send(number, { t: "collect" });
+  }
+
   start(): void {
     this.#leases.start(this.#options.startWorkers);
   }

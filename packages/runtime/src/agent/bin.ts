@@ -20,6 +20,7 @@ const store = new StoreServer({
   platform: host,
   capacityBytes: options.objectStoreBytes,
   spillDirs: storeSpillDirs(options.spillDir),
+  onPressure: () => agent?.askToCollect(),
   onWarning: (message) => process.stderr.write(`iono: ${message}\n`),
 });
 const storeServer = net.createServer((socket) => store.accept(socket));

@@ -223,6 +223,9 @@ export class Member {
       case "log":
         this.options.onLog?.(message);
         break;
+      case "collect":
+        this.#store?.collect();
+        break;
       case "stop":
         this.options.stop(message.reason);
         break;
