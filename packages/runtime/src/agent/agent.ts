@@ -50,6 +50,8 @@ export class Agent {
   readonly #creators = new Map<number, AddressWaiter>();
   readonly #store: StoreServer;
   readonly #storePath: string;
+  #logCount = 0;
+  #droppedLogs = 0;
   readonly startedAtMs = Date.now();
 
   constructor(options: AgentOptions, driver: Link, store: StoreServer, storePath: string) {
@@ -153,7 +155,7 @@ export class Agent {
         this.#log(message.stream, message.label, peer.pid, message.text);
         break;
       case "flush logs":
-        setImmediate(() => setImmediate(() => this.#reply(peer, message.id, null)));
+        this.#logsAreQuiet(() => this.#reply(peer, message.id, null));
         break;
       case "status":
         this.#reply(peer, message.id, this.status());
@@ -370,7 +372,28 @@ export class Agent {
   }
 
   #log(stream: "stdout" | "stderr", label: string, pid: number, text: string): void {
+    this.#logCount++;
+    // A driver that computes for long does not read: what it has not read is kept up to a limit (I6).
+    if ((this.#peers.get(driverNumber)?.link.queuedBytes ?? 0) > mostQueuedLogBytes) {
+      this.#droppedLogs++;
+      return;
+    }
+    if (this.#droppedLogs > 0) {
+      const dropped = `${this.#droppedLogs} pieces of output were dropped here: the program did not read them\n`;
+      this.#droppedLogs = 0;
+      this.#send(driverNumber, { t: "log", stream: "stderr", label: "agent", pid: process.pid, text: dropped });
+    }
     this.#send(driverNumber, { t: "log", stream, label, pid, text });
+  }
+
+  /** Calls `done` when what workers have written so far has been read: two turns of the loop brought nothing more. */
+  #logsAreQuiet(done: () => void, turns = 0): void {
+    const seen = this.#logCount;
+    setImmediate(() => {
+      const quietTurns = this.#logCount === seen ? turns + 1 : 0;
+      if (quietTurns >= 3) done();
+      else this.#logsAreQuiet(done, quietTurns);
+    });
   }
 
   /** Ends every worker; the agent exits after this. */
@@ -397,6 +420,7 @@ export class Agent {
 }
 
 const rememberedEnds = 10_000;
+const mostQueuedLogBytes = 64 * 1024 * 1024;
 
 function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
   const list = map.get(key);

@@ -1,11 +1,13 @@
 /** The driver: the user's program as a member of its cluster, and the lifetime of both. */
-import { IonoError, limits, type CompiledInitOptions, type FromAgent } from "@iono/core";
+import { IonoError, type CompiledInitOptions } from "@iono/core";
 import { randomBytes } from "node:crypto";
 import { driverNumber } from "../agent/options.ts";
 import { introduce, setMember } from "../api/runtime.ts";
 import { Member } from "../member/member.ts";
-import { platform } from "../platform/index.ts";
+import { platform, type SharedPage } from "../platform/index.ts";
 import { version } from "../version.ts";
+import { Interrupt } from "./interrupt.ts";
+import { Terminal } from "./terminal.ts";
 import { OverdueGets } from "./overdue-gets.ts";
 import { bootPageBytes, readBootPage } from "./boot-page.ts";
 import { entryUrl, launchAgent, workerLaunch, type LaunchedAgent } from "./launch.ts";
@@ -14,15 +16,18 @@ export class Driver {
   readonly member: Member;
   readonly #agent: LaunchedAgent;
   #ended = false;
-  #flushed = false;
+  /** What the terminal had printed when it was last known to be complete. */
+  #flushedAt = -1;
+  readonly #terminal = new Terminal();
   readonly #exited: Promise<void>;
   readonly #listeners: Array<[event: string, listener: () => void]> = [];
-  #interrupts = 0;
+  readonly #bootPage: SharedPage | undefined;
 
   constructor(options: CompiledInitOptions) {
     const entry = entryUrl();
     const secret = randomBytes(24).toString("base64url");
     const bootPage = platform().sharedPages?.create(bootPageBytes);
+    this.#bootPage = bootPage;
     this.#agent = launchAgent(
       {
         version,
@@ -42,10 +47,17 @@ export class Driver {
       },
       {
         frame: (_kind, chunk, start, end) => this.member.agent.receive(chunk, start, end),
-        closed: () => this.#agentLost(),
+        closed: (error) => this.#agentLost(error),
       },
     );
-    this.#exited = new Promise((resolve) => this.#agent.child.once("exit", () => resolve()));
+    const { child } = this.#agent;
+    this.#exited = new Promise((resolve) => {
+      child.once("exit", () => resolve());
+      child.once("error", (error) => {
+        this.#agentLost(error);
+        resolve();
+      });
+    });
     this.member = new Member({
       processNumber: driverNumber,
       entryUrl: entry === "" ? undefined : entry,
@@ -54,7 +66,7 @@ export class Driver {
       owed: (isOwed) => (isOwed ? this.#agent.link.ref() : this.#agent.link.unref()),
       warn: (message) => process.emitWarning(message, "IonoWarning"),
       stop: () => {},
-      onLog: (message) => this.#print(message),
+      onLog: (message) => this.#terminal.print(message),
     });
     this.member.peers.secret = secret;
     this.member.findStore = () => (bootPage === undefined ? null : readBootPage(bootPage.memory, platform()));
@@ -69,6 +81,7 @@ export class Driver {
 
   /** Ends the cluster: what is pending fails. Resolves when its processes are gone. */
   async shutdown(): Promise<void> {
+    if (!this.#ended) await this.flushLogs();
     this.#end(new IonoError("ShutDown", "the runtime was shut down"));
     this.#agent.link.destroy();
     this.#agent.child.ref();
@@ -77,9 +90,15 @@ export class Driver {
     clearTimeout(timer);
   }
 
-  /** Waits until what tasks have printed so far is on the terminal. */
+  /** Waits until what tasks have printed so far is on the terminal; not for long, should the agent not answer. */
   async flushLogs(): Promise<void> {
-    await this.member.agent.request({ t: "flush logs" }).catch(() => {});
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, lastLogsMs);
+    });
+    const flushed = this.member.agent.request<null>({ t: "flush logs" }).then(ignore, ignore);
+    await Promise.race([flushed, late]);
+    clearTimeout(timer);
   }
 
   /** Workers of the ordinary shape are granted as soon as they are up. */
@@ -93,18 +112,21 @@ export class Driver {
     this.#ended = true;
     for (const [event, listener] of this.#listeners) process.removeListener(event, listener);
     this.member.close(reason);
+    this.#bootPage?.close();
     setMember(null, reason);
   }
 
-  #agentLost(): void {
+  #agentLost(error: Error | undefined): void {
     if (this.#ended) return;
-    this.#end(new IonoError("ClusterLost", "the agent process of the local cluster ended"));
-  }
-
-  #print({ stream, label, pid, text }: Extract<FromAgent, { t: "log" }>): void {
-    const lines = text.endsWith("\n") ? text.slice(0, -1) : text;
-    const prefix = `(${label} pid=${pid}) `;
-    process[stream].write(`${prefix}${lines.replaceAll("\n", `\n${prefix}`)}\n`);
+    // The link and the child end in either order: how the child ended is worth a moment.
+    const end = (): void => {
+      const { exitCode, signalCode } = this.#agent.child;
+      const how = error?.message ?? (signalCode !== null ? `signal ${signalCode}` : exitCode !== null ? `exit code ${exitCode}` : "its link ended");
+      clearTimeout(timer);
+      this.#end(new IonoError("ClusterLost", `the agent of the local cluster, process ${this.#agent.child.pid ?? 0}, ended (${how})`));
+    };
+    const timer = setTimeout(end, lossMs);
+    void this.#exited.then(end);
   }
 
   // the program's life
@@ -116,28 +138,20 @@ export class Driver {
     };
     on("beforeExit", () => {
       // What tasks printed is shown before the program ends; then nothing of ours keeps it.
-      if (this.#flushed || this.#ended) return;
-      this.#flushed = true;
-      void this.flushLogs();
+      if (this.#flushedAt === this.#terminal.printed || this.#ended) return;
+      void this.flushLogs().then(() => {
+        this.#flushedAt = this.#terminal.printed;
+      });
     });
-    if (process.listenerCount("SIGINT") === 0) on("SIGINT", () => this.#interrupted());
-  }
-
-  /** Ctrl-C once: nothing new, what runs may finish its grace. Twice: now. */
-  #interrupted(): void {
-    if (++this.#interrupts > 1) process.exit(130);
-    process.stderr.write("iono: interrupted; letting running tasks end (Ctrl-C again stops at once)\n");
-    process.exitCode = 130;
-    const { owner } = this.member;
-    for (const task of [...owner.table]) owner.cancelTask(task);
-    const started = performance.now();
-    const timer = setInterval(() => {
-      if (owner.table.size > 0 && performance.now() - started < drainMs) return;
-      clearInterval(timer);
-      void this.flushLogs().then(() => process.exit(130));
-    }, 20);
+    if (process.listenerCount("SIGINT") > 0) return;
+    const interrupt = new Interrupt(this.member, () => this.flushLogs());
+    on("SIGINT", () => interrupt.heard());
   }
 }
 
 const shutdownMs = 5000;
-const drainMs = limits.cancelGrace.value;
+/** How long the end of the agent may take to be understood before what is pending is told. */
+const lossMs = 300;
+const lastLogsMs = 1000;
+
+function ignore(): void {}

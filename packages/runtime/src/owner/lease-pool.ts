@@ -32,6 +32,7 @@ export class LeasePool implements Destination {
   /** The count last told to the agent. */
   #told = 0;
   #idleTicks = 0;
+  #isStopped = false;
   /** Senders that made no progress since the last tick, with more than one entry. */
   readonly #stalled = new Set<Sender>();
   /** Senders that have answered nothing yet. */
@@ -124,6 +125,12 @@ export class LeasePool implements Destination {
     this.#tell();
   }
 
+  /** Sends nothing further: what no worker has begun waits here. */
+  stopSending(): void {
+    this.#isStopped = true;
+    for (const sender of this.senders) this.#takeBackFrom(sender);
+  }
+
   /** Sends what can be sent. */
   dispatch(): void {
     const { queue } = this;
@@ -153,6 +160,7 @@ export class LeasePool implements Destination {
 
   /** The sender that takes a task of this kind now: the one with the least to do. */
   #pick(definition: Definition): Sender | null {
+    if (this.#isStopped) return null;
     let best: Sender | null = null;
     let least = Infinity;
     for (const sender of this.senders) {
