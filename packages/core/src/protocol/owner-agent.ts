@@ -26,6 +26,8 @@ export type ToAgent =
   | { readonly t: "actor constructed"; readonly error: Uint8Array | null; readonly message: string }
   | { readonly t: "log"; readonly stream: "stdout" | "stderr"; readonly label: string; readonly text: string }
   | { readonly t: "flush logs"; readonly id: number }
+  /** Everything printed before the agent's "flush" has been sent. */
+  | { readonly t: "flushed" }
   | { readonly t: "status"; readonly id: number };
 
 /** From the agent to a driver or worker. */
@@ -36,6 +38,7 @@ export type FromAgent =
   | { readonly t: "infeasible"; readonly shape: string; readonly missing: string; readonly actor: number }
   | { readonly t: "host actor"; readonly actor: ActorSpec }
   | { readonly t: "stop"; readonly reason: string }
+  | { readonly t: "flush" }
   /** The store is full of objects that are in use: collect what is garbage. */
   | { readonly t: "collect" }
   | { readonly t: "log"; readonly stream: "stdout" | "stderr"; readonly label: string; readonly pid: number; readonly text: string }

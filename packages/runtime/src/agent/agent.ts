@@ -20,6 +20,7 @@ import { StoreServer } from "../objects/index.ts";
 import { packMessage, unpackMessage } from "../owner/payload.ts";
 import type { WorkerOptions } from "../worker/options.ts";
 import { NodeLeases } from "./leases.ts";
+import { WorkerOutput } from "./output.ts";
 import { driverNumber, firstWorkerNumber, type AgentOptions } from "./options.ts";
 import { killWorker, startWorker, type WorkerProcess } from "./worker-processes.ts";
 
@@ -50,8 +51,10 @@ export class Agent {
   readonly #creators = new Map<number, AddressWaiter>();
   readonly #store: StoreServer;
   readonly #storePath: string;
-  #logCount = 0;
-  #droppedLogs = 0;
+  readonly #output = new WorkerOutput(driverNumber, {
+    send: (process, message) => this.#send(process, message),
+    queuedBytes: (process) => this.#peers.get(process)?.link.queuedBytes ?? 0,
+  });
   readonly startedAtMs = Date.now();
 
   constructor(options: AgentOptions, driver: Link, store: StoreServer, storePath: string) {
@@ -122,6 +125,12 @@ export class Agent {
         this.#creators.set(message.actor.actor, { peer, id: message.id });
         this.#actor({ type: "create", owner: peer.number, spec: message.actor });
         break;
+      case "supply actor":
+        this.#actor({ type: "supply", actor: message.actor, payload: message.payload });
+        break;
+      case "abandon actor":
+        this.#actor({ type: "abandon", actor: message.actor, reason: message.reason, error: message.error });
+        break;
       case "actor address":
         this.#actorAddress(peer, message.id, message.actor);
         break;
@@ -152,10 +161,13 @@ export class Agent {
         this.#actor({ type: "constructed", process: peer.number, error: message.error, message: message.message });
         break;
       case "log":
-        this.#log(message.stream, message.label, peer.pid, message.text);
+        this.#output.write(peer.number, message.stream, message.label, peer.pid, message.text);
         break;
       case "flush logs":
-        this.#logsAreQuiet(() => this.#reply(peer, message.id, null));
+        this.#output.flush(() => this.#reply(peer, message.id, null));
+        break;
+      case "flushed":
+        this.#output.flushed(peer.number);
         break;
       case "status":
         this.#reply(peer, message.id, this.status());
@@ -264,9 +276,15 @@ export class Agent {
         break;
       case "end process":
         if (instruction.force) this.#kill(instruction.process, instruction.reason);
-        else this.#send(instruction.process, { t: "stop", reason: instruction.reason });
+        else this.#endGently(instruction.process, instruction.reason);
         break;
     }
+  }
+
+  /** Lets an actor's process run its exit handlers; one that computes without end is killed after its grace. */
+  #endGently(process: number, reason: string): void {
+    this.#send(process, { t: "stop", reason });
+    setTimeout(() => this.#kill(process, reason), limits.cancelGrace.value).unref();
   }
 
   #spawn(number: number, gpuIds: readonly number[]): void {
@@ -276,6 +294,7 @@ export class Agent {
       entry: this.#options.entry,
       secret: this.#options.secret,
       storePath: this.#storePath,
+      namespace: this.#options.namespace,
       gpuIds,
       resources: this.#options.resources,
     };
@@ -285,7 +304,7 @@ export class Agent {
         const peer = this.#peers.get(from.number);
         if (peer !== undefined) this.#message(peer, chunk, start, end);
       },
-      output: (from, stream, text) => this.#log(stream, "worker", from.child.pid ?? 0, text),
+      output: (from, stream, text) => this.#output.write(from.number, stream, "worker", from.child.pid ?? 0, text),
       ended: (from, reason) => this.#workerEnded(from, reason),
     });
     this.#workers.set(number, worker);
@@ -302,6 +321,7 @@ export class Agent {
       if (oldest !== undefined) this.#ended.delete(oldest);
     }
     worker.link.destroy();
+    this.#output.flushed(number);
     this.#store.processDied(number);
     for (const waiter of this.#deathWaiters.get(number) ?? []) this.#reply(waiter.peer, waiter.id, reason);
     this.#deathWaiters.delete(number);
@@ -371,31 +391,6 @@ export class Agent {
     return this.#peers.has(creator) ? creator : undefined;
   }
 
-  #log(stream: "stdout" | "stderr", label: string, pid: number, text: string): void {
-    this.#logCount++;
-    // A driver that computes for long does not read: what it has not read is kept up to a limit (I6).
-    if ((this.#peers.get(driverNumber)?.link.queuedBytes ?? 0) > mostQueuedLogBytes) {
-      this.#droppedLogs++;
-      return;
-    }
-    if (this.#droppedLogs > 0) {
-      const dropped = `${this.#droppedLogs} pieces of output were dropped here: the program did not read them\n`;
-      this.#droppedLogs = 0;
-      this.#send(driverNumber, { t: "log", stream: "stderr", label: "agent", pid: process.pid, text: dropped });
-    }
-    this.#send(driverNumber, { t: "log", stream, label, pid, text });
-  }
-
-  /** Calls `done` when what workers have written so far has been read: two turns of the loop brought nothing more. */
-  #logsAreQuiet(done: () => void, turns = 0): void {
-    const seen = this.#logCount;
-    setImmediate(() => {
-      const quietTurns = this.#logCount === seen ? turns + 1 : 0;
-      if (quietTurns >= 3) done();
-      else this.#logsAreQuiet(done, quietTurns);
-    });
-  }
-
   /** Ends every worker; the agent exits after this. */
   stop(reason: string): void {
     for (const worker of this.#workers.values()) killWorker(worker, reason);
@@ -420,7 +415,6 @@ export class Agent {
 }
 
 const rememberedEnds = 10_000;
-const mostQueuedLogBytes = 64 * 1024 * 1024;
 
 function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
   const list = map.get(key);

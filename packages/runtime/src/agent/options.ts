@@ -9,6 +9,8 @@ export interface AgentOptions {
   readonly secret: string;
   /** Path of the page by which the driver learns where the store is; "" without shared memory. */
   readonly bootPage: string;
+  /** Of the program's named actors. */
+  readonly namespace: string;
   readonly resources: ResourceVector;
   readonly labels: Readonly<Record<string, string>>;
   readonly objectStoreBytes: number;

@@ -28,6 +28,8 @@ export interface MemberOptions {
   /** The agent asks this process to end. */
   stop(reason: string): void;
   onLog?(message: Extract<FromAgent, { t: "log" }>): void;
+  /** The agent wants everything that was printed. */
+  onFlush?(): void;
   onHost?(message: Extract<FromAgent, { t: "host actor" }>): void;
 }
 
@@ -38,8 +40,11 @@ export class Member {
   readonly owner: Owner;
   executor: Executor | null = null;
   readonly #pools = new Map<string, LeasePool>();
-  readonly #actors = new Map<number, WeakRef<ActorClient>>();
-  readonly #dropped = new FinalizationRegistry<number>((actor) => this.#dropActor(actor));
+  readonly #actors = new Map<number, ActorClient>();
+  readonly #dropped = new FinalizationRegistry<ActorClient>((client) => this.#dropActor(client));
+  /** Requests under way by which this process may get a handle; meanwhile no drop is told, which would be told too late. */
+  #acquiring = 0;
+  readonly #dropsHeld = new Set<ActorClient>();
   #actorCount = 0;
   #loopback: Sender | null = null;
   #store: StoreClient | null = null;
@@ -177,26 +182,55 @@ export class Member {
 
   /** The client of an actor; `hold` when this process has not told the agent yet that it holds a handle. */
   actorClient(descriptor: ActorDescriptor, hold: boolean, announced = hold): ActorClient {
-    const known = this.#actors.get(descriptor.actor)?.deref();
+    const known = this.#actors.get(descriptor.actor);
     if (known !== undefined) return known;
     const client = new ActorClient(this.owner, this.agent, this.peers, descriptor, announced);
-    this.#actors.set(descriptor.actor, new WeakRef(client));
-    this.#dropped.register(client, descriptor.actor);
+    this.#actors.set(descriptor.actor, client);
     if (hold) this.owner.borrows.expect(this.agent.request({ t: "hold actor", actor: descriptor.actor }));
     return client;
   }
 
-  /** The named actor existed already: the client stands for that one. */
-  redirect(client: ActorClient, existing: ActorDescriptor): void {
-    client.descriptor = existing;
-    this.#actors.set(existing.actor, new WeakRef(client));
-    this.#dropped.register(client, existing.actor);
+  /** `handle` is the one handle of this process; when it is collected, the process no longer holds the actor. */
+  watchHandle(client: ActorClient, handle: object): void {
+    client.handle = new WeakRef(handle);
+    this.#dropped.register(handle, client);
   }
 
-  #dropActor(actor: number): void {
-    if (this.#actors.get(actor)?.deref() !== undefined) return;
-    this.#actors.delete(actor);
-    this.agent.notify({ t: "drop actor", actor });
+  /** The client of the named actor that was found instead, if this process has one; else `client` is that from now on. */
+  redirect(client: ActorClient, existing: ActorDescriptor): ActorClient | null {
+    this.#actors.delete(client.id);
+    const known = this.#actors.get(existing.actor);
+    if (known !== undefined) return known;
+    client.descriptor = existing;
+    this.#actors.set(existing.actor, client);
+    return null;
+  }
+
+  /** A request that may give this process a handle of an actor it dropped a moment ago. */
+  async acquireActor<T>(request: Promise<T>, then: (reply: T) => void): Promise<void> {
+    this.#acquiring++;
+    try {
+      then(await request);
+    } finally {
+      if (--this.#acquiring === 0) {
+        const held = [...this.#dropsHeld];
+        this.#dropsHeld.clear();
+        for (const client of held) this.#dropActor(client);
+      }
+    }
+  }
+
+  #dropActor(client: ActorClient): void {
+    // A new handle was made meanwhile.
+    if (client.handle?.deref() !== undefined) return;
+    if (this.#acquiring > 0) {
+      this.#dropsHeld.add(client);
+      return;
+    }
+    client.close();
+    if (this.#actors.get(client.id) !== client) return;
+    this.#actors.delete(client.id);
+    this.agent.notify({ t: "drop actor", actor: client.id });
   }
 
   // the agent's messages
@@ -225,6 +259,9 @@ export class Member {
         break;
       case "collect":
         this.#store?.collect();
+        break;
+      case "flush":
+        this.options.onFlush?.();
         break;
       case "stop":
         this.options.stop(message.reason);

@@ -8,7 +8,7 @@ import { UnixLink } from "../links/unix.ts";
 import { Member } from "../member/member.ts";
 import { platform } from "../platform/index.ts";
 import { forwardOutput } from "./console.ts";
-import { hostActor } from "./host-actor.ts";
+import { actorIdOf, hostActor } from "./host-actor.ts";
 import { readWorkerOptions } from "./options.ts";
 
 const options = readWorkerOptions();
@@ -16,6 +16,8 @@ platform().dieWithParent("SIGKILL", options.agentPid);
 process.title = "iono worker";
 process.on("SIGINT", () => {});
 process.on("SIGHUP", () => {});
+
+let flushOutput = (): void => {};
 
 const link = new UnixLink(new net.Socket({ fd: 3 }), {
   frame: (_kind, chunk, start, end) => member.agent.receive(chunk, start, end),
@@ -25,13 +27,19 @@ const link = new UnixLink(new net.Socket({ fd: 3 }), {
 const member: Member = new Member({
   processNumber: options.number,
   entryUrl: options.entry === "" ? undefined : options.entry,
-  namespace: "",
+  namespace: options.namespace,
   resources: options.resources,
   owed: () => {},
   warn: (message) => process.emitWarning(message, "IonoWarning"),
   stop: (reason) => end(reason),
+  onFlush: () => {
+    flushOutput();
+    member.agent.notify({ t: "flushed" });
+  },
   onHost: ({ actor }) => {
     process.title = `iono actor ${actor.className}`;
+    member.actorId = actorIdOf(actor.actor);
+    member.taskResources = actor.running;
     hostActor(member, executor, actor, (error, message) => member.agent.notify({ t: "actor constructed", error, message }));
   },
 });
@@ -41,6 +49,7 @@ const executor: Executor = new Executor(member.owner, {
   retire: (reason) => end(reason),
   learnDefinition: (key, payload) => member.learnDefinition(key, payload),
 });
+member.gpuIds = options.gpuIds;
 member.execute(executor, true);
 member.agent.attach(link);
 member.peers.secret = options.secret;
@@ -49,7 +58,7 @@ member.useStore(options.storePath, options.agentPid);
 introduce(member);
 setMember(member, null);
 if (options.entry !== "") installEntryGuard(options.entry);
-forwardOutput(member.agent);
+flushOutput = forwardOutput(member.agent);
 
 let ending = false;
 /** Ends this process once its results are out: the exit waits for what is written to reach the kernel. */

@@ -1,6 +1,6 @@
 /**
- * What tasks print goes to the driver's terminal, in order, with the task's name: written before the task's result is.
- * Whole lines travel; what has no end of line follows when the code that wrote it has returned.
+ * What tasks print goes to the driver's terminal, in order, with the task's name. Whole lines travel; what
+ * has no end of line follows when the code that wrote it has returned.
  */
 import type { AgentLink } from "../member/agent-link.ts";
 import { taskStorage } from "../executor/task-context.ts";
@@ -12,10 +12,12 @@ class ForwardedStream {
   readonly #agent: AgentLink;
   readonly #stream: "stdout" | "stderr";
   readonly #decoder = new TextDecoder();
-  #partial = "";
-  /** The task that wrote the partial line. */
+  #text = "";
+  /** The task that wrote it. */
   #label = "";
   #armed = false;
+  #sinceMs = 0;
+  #sent = 0;
   #droppedChars = 0;
 
   constructor(agent: AgentLink, stream: "stdout" | "stderr") {
@@ -25,14 +27,11 @@ class ForwardedStream {
 
   write(chunk: string | Uint8Array): void {
     const label = taskStorage.getStore()?.definition.name ?? "worker";
-    if (this.#partial !== "" && label !== this.#label) this.flush();
+    if (label !== this.#label) this.flush();
     this.#label = label;
-    const text = this.#partial + (typeof chunk === "string" ? chunk : this.#decoder.decode(chunk, { stream: true }));
-    const end = text.lastIndexOf("\n") + 1;
-    if (end > 0) this.#send(text.slice(0, end));
-    this.#partial = text.slice(end);
-    if (this.#partial.length > longestPartial) this.flush();
-    if (this.#partial === "" || this.#armed) return;
+    this.#text += typeof chunk === "string" ? chunk : this.#decoder.decode(chunk, { stream: true });
+    if (this.#text.length > pieceChars || this.#isLive()) this.#sendLines();
+    if (this.#armed) return;
     this.#armed = true;
     queueMicrotask(() => {
       this.#armed = false;
@@ -40,12 +39,28 @@ class ForwardedStream {
     });
   }
 
-  /** Sends a line that was not ended. */
+  /** Lines that come now and then are shown at once, also while their task computes; a flood travels in pieces. */
+  #isLive(): boolean {
+    const now = performance.now();
+    if (now - this.#sinceMs > burstMs) {
+      this.#sinceMs = now;
+      this.#sent = 0;
+    }
+    return this.#text.endsWith("\n") && ++this.#sent <= burstLines;
+  }
+
   flush(): void {
-    if (this.#partial === "") return;
-    const text = this.#partial;
-    this.#partial = "";
-    this.#send(text);
+    const text = this.#text;
+    this.#text = "";
+    if (text !== "") this.#send(text);
+  }
+
+  /** Sends the whole lines there are: a long piece is not cut within one. */
+  #sendLines(): void {
+    const end = this.#text.lastIndexOf("\n") + 1 || this.#text.length;
+    const rest = this.#text.slice(end);
+    this.#send(this.#text.slice(0, end));
+    this.#text = rest;
   }
 
   #send(text: string): void {
@@ -65,11 +80,17 @@ class ForwardedStream {
   }
 }
 
-const longestPartial = 16 * 1024;
+const burstMs = 20;
+const burstLines = 32;
+/** More than this does not wait for the code to return. */
+const pieceChars = 16 * 1024;
 
-export function forwardOutput(agent: AgentLink): void {
+/** Forwards what this process prints; the result sends what is still here. */
+export function forwardOutput(agent: AgentLink): () => void {
+  const streams: ForwardedStream[] = [];
   for (const name of ["stdout", "stderr"] as const) {
     const stream = new ForwardedStream(agent, name);
+    streams.push(stream);
     const write = (chunk: string | Uint8Array, encoding?: unknown, callback?: unknown): boolean => {
       stream.write(chunk);
       const done = typeof encoding === "function" ? encoding : callback;
@@ -77,6 +98,10 @@ export function forwardOutput(agent: AgentLink): void {
       return true;
     };
     process[name].write = write as typeof process.stdout.write;
-    process.on("exit", () => stream.flush());
   }
+  const flush = (): void => {
+    for (const stream of streams) stream.flush();
+  };
+  process.on("exit", flush);
+  return flush;
 }
