@@ -4,7 +4,7 @@
  * A task that waits in `get` gives up its turn: further entries run in the same process (this process's own children
  * first), so that nesting costs neither deadlock nor a process a level.
  */
-import { claim, frameKinds, IonoError, resultStatus, taskEntryHeaderBytes, taskFlags, wholeResult } from "@iono/core";
+import { claim, frameKinds, IonoError, resultStatus, type ResourceVector, taskEntryHeaderBytes, taskFlags, wholeResult } from "@iono/core";
 import type { Link } from "../links/link.ts";
 import type { Codec } from "../owner/codec.ts";
 import type { Companion } from "../owner/companions.ts";
@@ -32,6 +32,8 @@ export interface ExecutorSurroundings {
 
 /** The object an actor's calls go to. */
 export interface ActorInstance {
+  /** `actor-1-2`. */
+  readonly id: string;
   readonly target: object;
   readonly className: string;
   groupOf(method: string, group: string): ConcurrencyGroup;
@@ -68,8 +70,9 @@ export class Executor {
   #flushArmed = false;
   #saidBlocked = false;
   #actor: ActorInstance | null = null;
-  /** Calls of an actor whose group is full, by group. */
+  /** Calls of an actor whose group is full, by group, and how many they are. */
   readonly #parked = new Map<ConcurrencyGroup, Deque<ParkedEntry>>();
+  #parkedCount = 0;
   /** Entries are not begun while set: the actor's constructor runs. */
   #gate: Promise<void> | null = null;
   readonly #reader = new ValueReader(new Uint8Array(0), 0, 0, []);
@@ -192,9 +195,12 @@ export class Executor {
     let now = began;
     let yields = false;
     while (this.#hasPlace() && !this.#draining) {
-      const link = this.#nextLink();
-      if (link === null) break;
-      now = this.#begin(link, now);
+      if (this.#parkedCount > 0 && this.#beginParked(now)) now = performance.now();
+      else {
+        const link = this.#nextLink();
+        if (link === null) break;
+        now = this.#begin(link, now);
+      }
       if (now - began > sliceMs) {
         yields = true;
         break;
@@ -219,11 +225,12 @@ export class Executor {
     // Before this process ends for `maxCalls`, it runs only what its own tasks wait for.
     const count = this.#retiring === "" ? links.length : Math.min(links.length, 1);
     if (count === 1 && this.#retiring !== "" && !links[0].link.isLoopback) return null;
-    if (count === 1) return links[0].entries.length > 0 ? links[0] : null;
+    if (count === 1) return links[0].entries.length > 0 && links[0].starting === 0 ? links[0] : null;
     if (count > 0 && links[0].link.isLoopback && links[0].entries.length > 0) return links[0];
     for (let i = 0; i < count; i++) {
       this.#turn = this.#turn + 1 >= count ? 0 : this.#turn + 1;
-      if (links[this.#turn].entries.length > 0) return links[this.#turn];
+      const link = links[this.#turn];
+      if (link.entries.length > 0 && link.starting === 0) return link;
     }
     return null;
   }
@@ -248,31 +255,36 @@ export class Executor {
     return this.#start(link, definition, this.#tasks, chunk, at, now);
   }
 
-  /** A call of the actor: runs now, or waits for a place in its group. */
+  /** A call of the actor: runs now, or waits for a place in its group, behind those that wait already. */
   #beginCall(actor: ActorInstance, link: ExecutorLink, definition: ExecutorDefinition, chunk: Buffer, at: number, now: number): number {
     const group = actor.groupOf(definition.method ?? "", definition.group);
-    if (group.running >= group.limit) {
-      let parked = this.#parked.get(group);
-      if (parked === undefined) this.#parked.set(group, (parked = new Deque()));
-      parked.push({ link, chunk, at });
-      link.mark(chunk.readUInt16LE(at + 10), claim.queued);
-      return now;
+    let parked = this.#parkedCount > 0 ? this.#parked.get(group) : undefined;
+    if (group.running < group.limit && (parked === undefined || parked.length === 0)) {
+      return this.#start(link, definition, group, chunk, at, now);
     }
-    return this.#start(link, definition, group, chunk, at, now);
+    parked ??= this.#parked.get(group);
+    if (parked === undefined) this.#parked.set(group, (parked = new Deque()));
+    parked.push({ link, chunk, at });
+    this.#parkedCount++;
+    link.mark(chunk.readUInt16LE(at + 10), claim.queued);
+    return now;
   }
 
-  /** A place in a group became free. */
-  #unpark(group: ConcurrencyGroup): void {
-    const parked = this.#parked.get(group);
-    if (parked === undefined) return;
-    while (group.running < group.limit) {
-      const entry = parked.shift();
-      if (entry === undefined) return;
+  /** Starts a parked call whose group has a place; false when there is none. */
+  #beginParked(now: number): boolean {
+    for (const [group, parked] of this.#parked) {
+      if (group.running >= group.limit) continue;
+      const entry = parked.peek();
+      if (entry === undefined || entry.link.starting > 0) continue;
+      parked.shift();
+      this.#parkedCount--;
       const { link, chunk, at } = entry;
-      if (link.closed || !link.claim(chunk.readUInt16LE(at + 10))) continue;
+      if (link.closed || !link.claim(chunk.readUInt16LE(at + 10))) return true;
       const definition = link.definitions.get(chunk.readUInt32LE(at + 4));
-      if (definition !== undefined) this.#start(link, definition, group, chunk, at, performance.now());
+      if (definition !== undefined) this.#start(link, definition, group, chunk, at, now);
+      return true;
     }
+    return false;
   }
 
   #start(link: ExecutorLink, definition: ExecutorDefinition, group: ConcurrencyGroup, chunk: Buffer, at: number, now: number): number {
@@ -298,6 +310,8 @@ export class Executor {
     if ((flags & taskFlags.composite) !== 0 || definition.fn === null || definition.loading !== null) {
       this.#register(running);
       const args = (flags & taskFlags.composite) !== 0 ? this.#composite(chunk, from, end) : this.#lateArguments(definition, chunk, from, end);
+      // Calls of one caller start in order, also when one has to read its arguments first.
+      if (this.#actor !== null) link.starting++;
       void this.#startLater(running, flags, args);
       return now;
     }
@@ -323,9 +337,11 @@ export class Executor {
       args = await pending;
       if (running.definition.loading !== null) await running.definition.loading;
     } catch (error) {
+      this.#started(running);
       this.#finishError(running, error);
       return;
     }
+    this.#started(running);
     if (running.cancelled) {
       this.#finishError(running, cancelled(running.definition.name));
       return;
@@ -334,12 +350,18 @@ export class Executor {
     this.#call(running, flags, args);
   }
 
+  #started({ link }: RunningTask): void {
+    if (this.#actor === null) return;
+    link.starting--;
+    this.#soon();
+  }
+
   /** Calls the function; returns the time after it. */
   #call(running: RunningTask, flags: number, args: unknown[]): number {
     const { definition } = running;
     let value: unknown;
     try {
-      value = taskStorage.run(running, invoke, definition, this.#actor, args);
+      value = taskStorage.run(running, runUserCode, definition, this.#actor, args);
     } catch (error) {
       this.#finishError(running, error);
       return performance.now();
@@ -461,7 +483,6 @@ export class Executor {
     if (this.#retiring !== "") this.#retireIfIdle();
     if (this.#pumping) return;
     // An asynchronous task ended outside the pump.
-    if (this.#actor !== null) this.#unpark(group);
     if (this.#registered === 0 || group.limit === 1) this.#flush();
     else this.#flushSoon();
     this.#soon();
@@ -632,14 +653,8 @@ export class Executor {
   /** Cancels of what has ended already: every entry of their link has begun. */
   #forgetLateCancels(): void {
     for (const { cancels, entries } of this.#links) {
-      if (cancels.size > 0 && entries.length === 0 && this.#parkedCalls() === 0) cancels.handle({ type: "caught up" });
+      if (cancels.size > 0 && entries.length === 0 && this.#parkedCount === 0) cancels.handle({ type: "caught up" });
     }
-  }
-
-  #parkedCalls(): number {
-    let count = 0;
-    for (const parked of this.#parked.values()) count += parked.length;
-    return count;
   }
 
   #abort(running: RunningTask, reason: Error, recursive: boolean): void {
@@ -652,7 +667,7 @@ function cancelled(name: string): IonoError {
   return new IonoError("TaskCancelled", `${name} was cancelled`);
 }
 
-function invoke(definition: ExecutorDefinition, actor: ActorInstance | null, args: unknown[]): unknown {
+function runUserCode(definition: ExecutorDefinition, actor: ActorInstance | null, args: unknown[]): unknown {
   const { fn, method } = definition;
   if (fn instanceof Error) throw fn;
   if (method === null) return (fn as Function)(...args);

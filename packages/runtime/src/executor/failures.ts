@@ -8,7 +8,7 @@ export function originOf(error: unknown, task: string, attempt: number): RemoteO
 /** An error that cannot travel as it is: TaskFailed, with its name, message and stack, and what was lost. */
 export function stableError(error: unknown, reason: Error): Error {
   const why = `it could not travel as it was: ${textOf(() => reason.message)}`;
-  if (!(error instanceof Error)) {
+  if (!isError(error)) {
     return new IonoError("TaskFailed", `the task threw ${textOf(() => describeValue(error))}; ${why}`);
   }
   const name = textOf(() => error.name);
@@ -23,9 +23,27 @@ export function stableError(error: unknown, reason: Error): Error {
 }
 
 function stackOf(error: unknown): string {
-  if (!(error instanceof Error)) return textOf(() => describeValue(error));
+  if (!isError(error)) return textOf(() => describeValue(error));
   const stack = textOf(() => error.stack ?? "");
-  return stack === "" ? `${textOf(() => error.name)}: ${textOf(() => error.message)}` : stack;
+  return stack === "" ? `${textOf(() => error.name)}: ${textOf(() => error.message)}` : usersPart(stack);
+}
+
+/** Without the frames of the executor that called the user's code. */
+function usersPart(stack: string): string {
+  const at = stack.search(entryFrame);
+  return at < 0 ? stack : stack.slice(0, at);
+}
+
+/** `runUserCode` is the last of our own frames; bundled or not, it keeps its name. */
+const entryFrame = /\n +at runUserCode [^]*$/;
+
+function isError(error: unknown): error is Error {
+  try {
+    return error instanceof Error;
+  } catch {
+    // A proxy may refuse to say.
+    return false;
+  }
 }
 
 /** A getter or `toString` of the user's may throw, or answer something else. */

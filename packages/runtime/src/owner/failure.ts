@@ -28,7 +28,12 @@ export class Failure {
   async toError(codec: Codec): Promise<Error> {
     if (this.received === null) return this.#attach(this.#copyLocal(), this.local instanceof IonoError ? this.local.remote : undefined);
     const [thrown, origin] = (await codec.decode(this.received)) as FailurePair;
-    return this.#attach(thrown instanceof Error ? thrown : new ThrownValue(thrown, origin), origin);
+    const error = thrown instanceof Error ? thrown : new ThrownValue(thrown, origin);
+    // The user's part of the stack is enough; what the executor did around it is left out.
+    if (typeof error.stack === "string" && error.stack.length > origin.stack.length && error.stack.startsWith(origin.stack)) {
+      setStack(error, origin.stack);
+    }
+    return this.#attach(error, origin);
   }
 
   payload(codec: Codec): Payload {
@@ -43,14 +48,10 @@ export class Failure {
     if (origin === undefined) return error;
     const { dependents } = this;
     const remote = dependents.length === 0 ? origin : { ...origin, dependents };
-    try {
-      Object.defineProperty(error, "remote", { value: remote, enumerable: false, configurable: true, writable: true });
-      if (dependents.length > 0) {
-        const chain = dependents.map((name) => `    needed by ${name}`).join("\n");
-        Object.defineProperty(error, "stack", { value: `${error.stack}\n${chain}`, configurable: true, writable: true, enumerable: false });
-      }
-    } catch {
-      // A frozen error keeps what it has.
+    Reflect.defineProperty(error, "remote", { value: remote, enumerable: false, configurable: true, writable: true });
+    if (dependents.length > 0) {
+      const chain = dependents.map((name) => `    needed by ${name}`).join("\n");
+      setStack(error, `${error.stack}\n${chain}`);
     }
     return error;
   }
@@ -63,6 +64,11 @@ export class Failure {
     if (local.remote !== undefined) copy.remote = local.remote;
     return copy;
   }
+}
+
+/** An error that is frozen keeps what it has. */
+function setStack(error: Error, stack: string): void {
+  Reflect.defineProperty(error, "stack", { value: stack, configurable: true, writable: true, enumerable: false });
 }
 
 /** A task threw something that is not an Error; `value` is what it threw. */
