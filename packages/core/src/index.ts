@@ -77,6 +77,7 @@ export type { FrameKind, FrameSink } from "./protocol/frame.ts";
 export {
   claim,
   linkPage,
+  noClaimSlot,
   resultEntryHeaderBytes,
   resultStatus,
   taskEntryHeaderBytes,
@@ -97,6 +98,9 @@ export type { CancelClaim, CancelEvent, CancelInboxEvent, CancelInboxInstruction
 export { StreamConsumer, StreamProducer } from "./machines/generator.ts";
 export type { ConsumerEvent, ConsumerInstruction, ProducerEvent, ProducerInstruction } from "./machines/generator.ts";
 export { ActorQueue, actorQueueEvent, actorQueueInstruction } from "./machines/actor-queue.ts";
+export type { ActorQueueEvent, ActorQueueInstruction } from "./machines/actor-queue.ts";
+export { compileGetActor, compileListNamedActors } from "./options/actor-names.ts";
+export type { GetActorOptions, ListNamedActorsOptions } from "./options/actor-names.ts";
 export { ActorDirectory } from "./machines/actor-directory.ts";
 export type { ActorEvent, ActorInstruction, ActorState } from "./machines/actor-directory.ts";
 export { StoreMachine } from "./machines/store.ts";

@@ -37,6 +37,9 @@ export const claim = {
   done: 5,
 } as const;
 
+/** Slot of an entry without a claim word: it is run without asking, and cannot be taken back. */
+export const noClaimSlot = 0xffff;
+
 /** The shared page of a link: words (u32), then the claim ring, then the results not yet written to the socket. */
 export const linkPage = {
   /** Entries consumed from the link (run or skipped), modulo 2^32. */

@@ -5,6 +5,7 @@
 import {
   ActorDirectory,
   IonoError,
+  limits,
   resourceAmounts,
   sanitizeResources,
   type ActorEvent,

@@ -1,113 +1,25 @@
 /** Handles: `handle.method.remote(...)`. One handle object a process and actor, so that handles compare equal. */
-import {
-  compileGetOptions,
-  compileMethodOptions,
-  IonoError,
-  type CompiledMethodOptions,
-  type GetOptions,
-  type MethodOptions,
-} from "@iono/core";
+import { closestName, formatDuration, IonoError, type GetOptions } from "@iono/core";
 import { inspect } from "node:util";
 import type { Member } from "../member/member.ts";
 import type { ActorClient } from "../owner/actor-client.ts";
 import type { ActorDescriptor } from "../owner/payload.ts";
-import { Definition } from "../owner/definition.ts";
 import { travelsByReference } from "../values/seam.ts";
+import { actorIdOf } from "../worker/host-actor.ts";
+import { Deadline } from "./deadline.ts";
+import { MethodCaller } from "./method-caller.ts";
 import { onNewMember } from "./runtime.ts";
 
 const clients = new WeakMap<object, ActorClient>();
-const handles = new WeakMap<ActorClient, WeakRef<object>>();
 
 export function clientOf(handle: unknown): ActorClient | undefined {
   return typeof handle === "object" && handle !== null ? clients.get(handle) : undefined;
 }
 
-interface HandleOptions {
-  readonly methods?: Readonly<Record<string, CompiledMethodOptions>>;
-  readonly maxPendingCalls?: number;
-}
-
-/** One method of one actor. */
-class MethodCaller {
-  readonly #client: ActorClient;
-  readonly #member: Member;
-  readonly #method: string;
-  readonly #options: CompiledMethodOptions;
-  readonly #key: string;
-  #definition: Definition | null = null;
-
-  constructor(client: ActorClient, member: Member, method: string, options: CompiledMethodOptions) {
-    this.#client = client;
-    this.#member = member;
-    this.#method = method;
-    this.#options = options;
-    this.#key = `${method} ${JSON.stringify(options)}`;
-  }
-
-  remote(...args: unknown[]): unknown {
-    const client = this.#client;
-    const { maxPendingCalls = -1 } = client.descriptor.options as HandleOptions;
-    if (maxPendingCalls >= 0) client.admit(maxPendingCalls);
-    return this.#member.owner.submit((this.#definition ??= this.#define()), client, args);
-  }
-
-  options(overrides: MethodOptions): MethodCaller {
-    const present = this.#options as unknown as MethodOptions;
-    const compiled = compileMethodOptions(overrides);
-    const given = Object.keys(overrides);
-    const merged = {
-      ...present,
-      ...Object.fromEntries(
-        Object.entries(compiled).filter(([name]) => given.some((each) => name.startsWith(each))),
-      ),
-    };
-    return new MethodCaller(
-      this.#client,
-      this.#member,
-      this.#method,
-      merged as unknown as CompiledMethodOptions,
-    );
-  }
-
-  #define(): Definition {
-    const { descriptor, definitions } = this.#client;
-    const known = definitions.get(this.#key);
-    if (known !== undefined) return known;
-    const options = this.#options;
-    const name = options.name === "" ? `${descriptor.className}.${this.#method}` : options.name;
-    const definition = new Definition({
-      owner: this.#member.owner,
-      number: this.#member.nextFunctionNumber(),
-      key: `${descriptor.actor} ${this.#key}`,
-      options: {
-        name,
-        numReturns: options.numReturns,
-        retries: 0,
-        retryOn: null,
-        retryDelayMs: 0,
-        timeoutMs: options.timeoutMs,
-        cancelGraceMs: options.cancelGraceMs,
-        backpressure: options.backpressure || defaultBackpressure,
-        maxCalls: 0,
-      },
-      generator: descriptor.methods[this.#method]?.generator === true,
-      payload: null,
-      method: this.#method,
-      group: options.concurrencyGroup,
-      holds: [],
-    });
-    definitions.set(this.#key, definition);
-    return definition;
-  }
-}
-
-const defaultBackpressure = 1024;
-const defaultMethodOptions = compileMethodOptions();
+/** Whoever awaits, prints or compares a handle asks for these; a method of that name cannot be called from outside. */
+const neverMethods = new Set(["then", "toJSON", "constructor"]);
 /** Names that test runners and printers look for in any object. */
 const probes = new Set([
-  "then",
-  "toJSON",
-  "constructor",
   "asymmetricMatch",
   "nodeType",
   "tagName",
@@ -116,71 +28,78 @@ const probes = new Set([
   "@@__IMMUTABLE_RECORD__@@",
 ]);
 
-class ActorHandleObject {}
+class ActorHandleObject {
+  [inspect.custom](): string {
+    const client = clients.get(this);
+    return client === undefined ? "ActorHandle" : `ActorHandle(${client.descriptor.className}, ${actorIdOf(client.id)})`;
+  }
+}
 Object.defineProperty(ActorHandleObject, "name", { value: "ActorHandle" });
 Object.defineProperty(ActorHandleObject.prototype, travelsByReference, { value: true });
 
+/** The handle of this process for a client's actor. */
 export function makeHandle(client: ActorClient, member: Member): object {
-  const known = handles.get(client)?.deref();
+  const known = client.handle?.deref();
   if (known !== undefined) return known;
   const callers = new Map<string, MethodCaller>();
-  const ready = (options?: GetOptions): Promise<void> =>
-    withTimeout(client.whenReady(), compileGetOptions(options).timeoutMs, client);
-  const describe = (): string => `ActorHandle(${client.descriptor.className}, ${client.id.toString(36)})`;
-  const handle = new Proxy(new ActorHandleObject(), {
-    get(target, property) {
-      if (typeof property === "symbol")
-        return property === inspect.custom ? describe : Reflect.get(target, property);
-      if (property === "ready" && !("ready" in client.descriptor.methods)) return ready;
-      let caller = callers.get(property);
+  const target = new ActorHandleObject();
+  const ready = (options?: GetOptions<AbortSignal>): Promise<void> => whenReady(client, member, options);
+  const handle: object = new Proxy(target, {
+    get(_target, property) {
+      if (typeof property === "symbol") return Reflect.get(target, property);
+      const caller = callers.get(property);
       if (caller !== undefined) return caller;
-      const { methods, className, options } = client.descriptor;
-      if (!Object.hasOwn(methods, property)) {
-        if (probes.has(property)) return undefined;
-        throw new TypeError(
-          `${className} has no method "${property}"; it has ${Object.keys(methods).join(", ") || "none"}`,
-        );
+      if (neverMethods.has(property)) return undefined;
+      const { methods, className } = client.descriptor;
+      if (Object.hasOwn(methods, property)) {
+        const made = new MethodCaller(handle, client, member, property, undefined);
+        callers.set(property, made);
+        return made;
       }
-      caller = new MethodCaller(
-        client,
-        member,
-        property,
-        (options as HandleOptions).methods?.[property] ?? defaultMethodOptions,
-      );
-      callers.set(property, caller);
-      return caller;
+      if (property === "ready") return ready;
+      if (probes.has(property)) return undefined;
+      throw new TypeError(noSuchMethod(className, property, Object.keys(methods)));
     },
-    has: (target, property) =>
-      typeof property === "symbol"
-        ? Reflect.has(target, property)
-        : Object.hasOwn(client.descriptor.methods, property),
-    set() {
-      throw new TypeError(
-        `the state of ${client.descriptor.className} is in its own process; call a method to change it`,
-      );
-    },
+    has: (_target, property) =>
+      typeof property === "symbol" ? Reflect.has(target, property) : Object.hasOwn(client.descriptor.methods, property),
+    set: (_target, property) => refuseChange(client, property),
+    defineProperty: (_target, property) => refuseChange(client, property),
+    deleteProperty: (_target, property) => refuseChange(client, property),
+    setPrototypeOf: () => refuseChange(client, "its prototype"),
+    preventExtensions: () => refuseChange(client, "a frozen handle"),
     ownKeys: () => [],
   });
   clients.set(handle, client);
-  handles.set(client, new WeakRef(handle));
+  member.watchHandle(client, handle);
   return handle;
 }
 
-function withTimeout(promise: Promise<void>, timeoutMs: number, client: ActorClient): Promise<void> {
-  if (timeoutMs === Infinity) return promise;
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () =>
-        reject(
-          new IonoError(
-            "GetTimeout",
-            `actor ${client.descriptor.className} is not ready after ${timeoutMs} ms`,
-          ),
-        ),
-      timeoutMs,
-    );
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
+function noSuchMethod(className: string, property: string, names: readonly string[]): string {
+  const near = closestName(property, names);
+  const hint = near === undefined ? `it has ${names.join(", ") || "none"}` : `did you mean ${near}?`;
+  return `${className} has no method "${property}"; ${hint} (data, accessors and static members are not reachable through a handle)`;
+}
+
+function refuseChange(client: ActorClient, property: string | symbol): never {
+  throw new TypeError(
+    `cannot set ${String(property)}: the state of ${client.descriptor.className} is in its own process; call a method to change it`,
+  );
+}
+
+async function whenReady(client: ActorClient, member: Member, options: GetOptions<AbortSignal> | undefined): Promise<void> {
+  const { className } = client.descriptor;
+  const deadline = new Deadline(
+    options,
+    (timeoutMs) => new IonoError("GetTimeout", `actor ${className} is not ready after ${formatDuration(timeoutMs)}`),
+  );
+  // A task that waits gives up its place: the actor may need it in order to start.
+  const interrupted = Promise.withResolvers<never>();
+  const resumed = member.owner.surroundings.waiting(interrupted.reject);
+  try {
+    await deadline.within(Promise.race([client.whenReady(), interrupted.promise]));
+  } finally {
+    resumed?.();
+  }
 }
 
 onNewMember((member) => {
@@ -196,3 +115,4 @@ onNewMember((member) => {
     },
   });
 });
+

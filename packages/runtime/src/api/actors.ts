@@ -1,10 +1,10 @@
 /** `kill`, `exitActor`, `getActor`, `listNamedActors`. */
-import { IonoError } from "@iono/core";
+import { compileGetActor, compileListNamedActors, IonoError, type GetActorOptions, type ListNamedActorsOptions } from "@iono/core";
 import { ActorExit } from "../executor/actor-exit.ts";
 import { taskStorage } from "../executor/task-context.ts";
-import { Failure } from "../owner/failure.ts";
 import type { ActorDescriptor } from "../owner/payload.ts";
 import { clientOf, makeHandle } from "./actor-handle.ts";
+import { RemoteClassObject } from "./remote-class.ts";
 import { currentMember } from "./runtime.ts";
 import type { GetActor } from "./types.ts";
 
@@ -12,9 +12,7 @@ import type { GetActor } from "./types.ts";
 export function kill(handle: object): void {
   const client = clientOf(handle);
   if (client === undefined) throw new IonoError("BadOption", "kill() takes an actor handle");
-  const reason = "it was killed by kill()";
-  currentMember().agent.notify({ t: "kill actor", actor: client.id, reason });
-  client.die(new Failure(null, new IonoError("ActorDied", `actor ${client.descriptor.className} is dead: ${reason}`)));
+  client.kill("it was killed by kill()");
 }
 
 /** Inside an actor's method: ends the actor. The call and those queued behind it fail with ActorDied. Does not return. */
@@ -27,20 +25,26 @@ export function exitActor(): never {
   throw new ActorExit();
 }
 
-export const getActor = (async (first: unknown, second?: unknown, third?: { namespace?: string }): Promise<object> => {
-  const name = typeof first === "string" ? first : second;
-  const options = (typeof first === "string" ? second : third) as { namespace?: string } | undefined;
-  if (typeof name !== "string" || name === "") {
-    throw new IonoError("BadOption", `getActor: the name must be a non-empty string, not ${JSON.stringify(name) ?? String(name)}`);
-  }
+/** @throws IonoError NoSuchActor; BadOption naming the field, the value and what would be right. */
+export const getActor = (async (first: unknown, second?: unknown, third?: GetActorOptions): Promise<object> => {
+  const byClass = typeof first === "function" || first instanceof RemoteClassObject;
+  const options = (byClass ? third : second) as GetActorOptions | undefined;
+  const { name, namespace } = compileGetActor(byClass ? second : first, options);
   const member = currentMember();
-  const namespace = options?.namespace ?? member.options.namespace;
-  const descriptor = await member.agent.request<ActorDescriptor>({ t: "get actor", name, namespace });
-  return makeHandle(member.actorClient(descriptor, false, true), member);
+  const request = member.agent.request<ActorDescriptor>({ t: "get actor", name, namespace: namespace || member.options.namespace });
+  let handle: object = {};
+  await member.acquireActor(request, (descriptor) => {
+    handle = makeHandle(member.actorClient(descriptor, false, true), member);
+  });
+  return handle;
 }) as GetActor;
 
-/** Living named actors of this program's namespace, or of all. */
-export async function listNamedActors(options: { allNamespaces?: boolean } = {}): Promise<{ name: string; namespace: string }[]> {
+/**
+ * Living named actors: of this program's namespace, of another, or of all.
+ * @throws IonoError BadOption naming the field, the value and what would be right.
+ */
+export async function listNamedActors(options?: ListNamedActorsOptions): Promise<{ name: string; namespace: string }[]> {
+  const namespace = compileListNamedActors(options);
   const member = currentMember();
-  return member.agent.request({ t: "list actors", namespace: options.allNamespaces === true ? null : member.options.namespace });
+  return member.agent.request({ t: "list actors", namespace: namespace === "" ? member.options.namespace : namespace });
 }

@@ -1,9 +1,11 @@
 /** `runtimeContext`, `nodes`, `clusterResources`, `availableResources`. */
-import { resourceAmounts } from "@iono/core";
+import { formatNumberedId, formatOwnedId, resourceAmounts } from "@iono/core";
 import { taskStorage } from "../executor/task-context.ts";
 import { currentMember } from "./runtime.ts";
 import type { RuntimeContext } from "./types.ts";
 
+/** A local cluster has one job: its program. */
+const jobId = formatNumberedId("job", 1);
 const never = new AbortController().signal;
 
 /** What the code that runs knows about itself. */
@@ -11,12 +13,12 @@ export function runtimeContext(): RuntimeContext {
   const member = currentMember();
   const running = taskStorage.getStore();
   return {
-    jobId: "job-1",
+    jobId,
     nodeId: "local",
-    taskId: running === undefined ? undefined : `task-${running.link.owner.toString(36)}-${running.wire.toString(36)}`,
-    actorId: member.actorId,
+    taskId: running === undefined ? undefined : formatOwnedId("task", running.link.owner, running.wire),
+    actorId: running?.executor.actor?.id ?? member.actorId,
     attempt: running?.attempt ?? 0,
-    resources: resourceAmounts(member.taskResources),
+    resources: resourceAmounts(running?.definition.resources ?? member.taskResources),
     gpuIds: member.gpuIds,
     get signal() {
       return running?.signal ?? never;

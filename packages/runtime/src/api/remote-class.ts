@@ -4,17 +4,20 @@ import {
   IonoError,
   type ActorMethod,
   type ActorOptions,
-  type ActorSpec,
   type CompiledActorOptions,
 } from "@iono/core";
 import { isImporting } from "../capture/index.ts";
 import type { Member } from "../member/member.ts";
 import type { ActorClient } from "../owner/actor-client.ts";
 import type { Outgoing } from "../owner/codec.ts";
+import { ActorDeath } from "../owner/actor-death.ts";
 import { Failure } from "../owner/failure.ts";
 import { addWaiter, Ref, refState } from "../owner/object-ref.ts";
 import { toError } from "../owner/owner.ts";
+import { packMessage, type ActorDescriptor } from "../owner/payload.ts";
+import type { ActorPayload } from "../worker/host-actor.ts";
 import { makeHandle } from "./actor-handle.ts";
+import type { HandleOptions } from "./method-caller.ts";
 import { currentMember } from "./runtime.ts";
 
 export function isClass(target: Function): boolean {
@@ -59,7 +62,7 @@ export class RemoteClassObject {
     const given = args.map((value, i) =>
       value instanceof Ref ? value : codec.encode(value, [`argument ${i} of new ${className}`]),
     );
-    const descriptor = {
+    const descriptor: ActorDescriptor = {
       actor: member.nextActorId(),
       className,
       name: options.name,
@@ -71,42 +74,75 @@ export class RemoteClassObject {
       maxConcurrency: options.maxConcurrency,
       groups: options.concurrencyGroups,
       methods: this.#methods,
-      options: { methods: options.methods, maxPendingCalls: options.maxPendingCalls },
+      options: this.#handleOptions(),
     };
     const client = member.actorClient(descriptor, false);
     client.holds = [actorClass, ...given];
-    whenSettled(given, () =>
-      create(member, client, { ...descriptor, payload: payloadOf(member, actorClass, given) }),
-    );
+    create(member, client, actorClass, given);
     return makeHandle(client, member);
+  }
+
+  #handleOptions(): HandleOptions {
+    const methods = this.#overrides?.methods ?? this.#options?.methods ?? {};
+    return { methods, maxPendingCalls: this.#compiled.maxPendingCalls };
   }
 }
 Object.defineProperty(RemoteClassObject, "name", { value: "RemoteClass" });
 
-function create(member: Member, client: ActorClient, spec: ActorSpec): void {
-  const failed = (client.holds as Array<Outgoing | Ref>).find(
-    (each): each is Ref => each instanceof Ref && each.state === refState.error,
-  );
-  if (failed !== undefined) {
-    client.die((failed.value as Failure).through(`new ${spec.className}`));
-    return;
-  }
-  member.agent.request<ActorSpec | null>({ t: "create actor", actor: spec }).then(
-    (existing) => {
-      if (existing !== null) member.redirect(client, existing);
-      client.created();
-    },
-    (error: unknown) => client.die(new Failure(null, toError(error))),
-  );
+/** Declares the actor at once, so that its handle may go anywhere; its arguments follow when they are there. */
+function create(member: Member, client: ActorClient, actorClass: Outgoing, given: readonly (Outgoing | Ref)[]): void {
+  const { descriptor } = client;
+  const isReady = given.every((each) => !(each instanceof Ref) || isValue(each));
+  const payload = isReady ? payloadOf(member, actorClass, given) : null;
+  const holding = [actorClass, ...given].some((each) => each instanceof Ref || each.payload.form !== 0);
+  const request = member.agent.request<ActorDescriptor | null>({ t: "create actor", actor: { ...descriptor, payload } });
+  const supply = (): void => {
+    const failure = failureOf(given);
+    if (failure === null) {
+      member.agent.notify({ t: "supply actor", actor: descriptor.actor, payload: payloadOf(member, actorClass, given) });
+      client.created(holding);
+      return;
+    }
+    const reason = `an argument of its constructor failed${failure.text}`;
+    const error = failure.failure === null ? null : packMessage(failure.failure.payload(member.owner.codec));
+    member.agent.notify({ t: "abandon actor", actor: descriptor.actor, reason, error });
+    client.die(new ActorDeath(descriptor.className, reason, failure.failure));
+  };
+  void member
+    .acquireActor(request, (existing) => {
+      if (existing !== null) {
+        // Killed before it was known whom that meant.
+        if (client.dead) member.agent.notify({ t: "kill actor", actor: existing.actor, reason: "it was killed by kill()" });
+        const known = member.redirect(client, existing);
+        if (known === null) client.created(false);
+        else client.standFor(known, makeHandle(known, member));
+      } else if (payload !== null) client.created(holding);
+      else {
+        client.created(false);
+        whenSettled(given, supply);
+      }
+    })
+    .catch((error: unknown) => client.die(new Failure(null, toError(error))));
 }
 
-function payloadOf(member: Member, actorClass: Outgoing, given: readonly (Outgoing | Ref)[]): unknown {
+function isValue({ state }: Ref): boolean {
+  return state !== refState.pending && state !== refState.error && state !== refState.freed;
+}
+
+/** The first argument without a value, when all are settled. */
+function failureOf(given: readonly (Outgoing | Ref)[]): { failure: Failure | null; text: string } | null {
+  for (const [i, each] of given.entries()) {
+    if (!(each instanceof Ref) || isValue(each)) continue;
+    if (each.value instanceof Failure) return { failure: each.value, text: ` (argument ${i}, ${each.id})` };
+    return { failure: null, text: `: argument ${i}, ${each.id}, was released` };
+  }
+  return null;
+}
+
+function payloadOf(member: Member, actorClass: Outgoing, given: readonly (Outgoing | Ref)[]): ActorPayload {
   return {
     actorClass: actorClass.payload,
-    args: given.map((each) => {
-      if (!(each instanceof Ref)) return each.payload;
-      return each.state === refState.error ? null : member.owner.payloadOf(each);
-    }),
+    args: given.map((each) => (each instanceof Ref ? member.owner.payloadOf(each) : each.payload)),
   };
 }
 
@@ -135,7 +171,7 @@ function methodsOf(target: Function): Record<string, ActorMethod> {
     prototype = Object.getPrototypeOf(prototype) as object | null
   ) {
     for (const name of Object.getOwnPropertyNames(prototype)) {
-      if (name === "constructor" || name in methods) continue;
+      if (name === "constructor" || Object.hasOwn(methods, name)) continue;
       const member = Object.getOwnPropertyDescriptor(prototype, name)?.value as unknown;
       if (typeof member !== "function") continue;
       const kind = member.constructor.name;

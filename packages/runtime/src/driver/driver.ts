@@ -12,6 +12,8 @@ import { OverdueGets } from "./overdue-gets.ts";
 import { bootPageBytes, readBootPage } from "./boot-page.ts";
 import { entryUrl, launchAgent, workerLaunch, type LaunchedAgent } from "./launch.ts";
 
+export const defaultNamespace = "default";
+
 export class Driver {
   readonly member: Member;
   readonly #agent: LaunchedAgent;
@@ -26,6 +28,7 @@ export class Driver {
   constructor(options: CompiledInitOptions) {
     const entry = entryUrl();
     const secret = randomBytes(24).toString("base64url");
+    const namespace = options.namespace === "" ? defaultNamespace : options.namespace;
     const bootPage = platform().sharedPages?.create(bootPageBytes);
     this.#bootPage = bootPage;
     this.#agent = launchAgent(
@@ -35,6 +38,7 @@ export class Driver {
         program: process.argv[1] ?? "node",
         secret,
         bootPage: bootPage === undefined ? "" : `/proc/${process.pid}/fd/${bootPage.fd}`,
+        namespace,
         resources: options.resources,
         labels: options.labels as Record<string, string>,
         objectStoreBytes: options.objectStoreBytes,
@@ -61,7 +65,7 @@ export class Driver {
     this.member = new Member({
       processNumber: driverNumber,
       entryUrl: entry === "" ? undefined : entry,
-      namespace: options.namespace === "" ? "default" : options.namespace,
+      namespace,
       resources: options.resources,
       owed: (isOwed) => (isOwed ? this.#agent.link.ref() : this.#agent.link.unref()),
       warn: (message) => process.emitWarning(message, "IonoWarning"),

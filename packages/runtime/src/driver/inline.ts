@@ -20,6 +20,7 @@ import { AgentLink } from "../member/agent-link.ts";
 import { loopbackSender, Member } from "../member/member.ts";
 import type { Sender } from "../owner/sender.ts";
 import { hostActor } from "../worker/host-actor.ts";
+import { defaultNamespace } from "./driver.ts";
 import { entryUrl } from "./launch.ts";
 
 export class InlineRuntime {
@@ -31,7 +32,7 @@ export class InlineRuntime {
       {
         processNumber: driverNumber,
         entryUrl: entryUrl() === "" ? undefined : entryUrl(),
-        namespace: options.namespace === "" ? "default" : options.namespace,
+        namespace: options.namespace === "" ? defaultNamespace : options.namespace,
         resources: options.resources,
         owed: (isOwed) => agent.keepAlive(isOwed),
         warn: (message) => process.emitWarning(message, "IonoWarning"),
@@ -95,7 +96,10 @@ class InlineAgent extends AgentLink {
 
   override notify(message: ToAgent): void {
     if (message.t === "kill actor") this.#handle({ type: "kill", actor: message.actor, reason: message.reason });
-    else if (message.t === "drop actor") this.#handle({ type: "drop", actor: message.actor, holder: driverNumber });
+    else if (message.t === "supply actor") this.#handle({ type: "supply", actor: message.actor, payload: message.payload });
+    else if (message.t === "abandon actor") {
+      this.#handle({ type: "abandon", actor: message.actor, reason: message.reason, error: message.error });
+    } else if (message.t === "drop actor") this.#handle({ type: "drop", actor: message.actor, holder: driverNumber });
   }
 
   override request<T>(message: { readonly t: string }): Promise<T> {
@@ -117,7 +121,10 @@ class InlineAgent extends AgentLink {
         });
       case "get actor": {
         const spec = this.#actors.named(message.namespace, message.name);
-        if (spec !== undefined) return Promise.resolve({ ...spec, payload: null });
+        if (spec !== undefined) {
+          this.#handle({ type: "hold", actor: spec.actor, holder: driverNumber });
+          return Promise.resolve({ ...spec, payload: null });
+        }
         return Promise.reject(new IonoError("NoSuchActor", `no actor is named "${message.name}" in namespace "${message.namespace}"`));
       }
       case "list actors":

@@ -2,7 +2,7 @@
  * The executor's end of a link to an owner: entries in, results out. Results are written into the shared page, so that
  * the owner can read them while this thread is busy, and then to the socket in batches.
  */
-import { CancelInbox, claim, frameHeaderBytes, frameKinds, linkPage, resultEntryHeaderBytes, writeFrameHeader } from "@iono/core";
+import { CancelInbox, claim, frameHeaderBytes, frameKinds, linkPage, noClaimSlot, resultEntryHeaderBytes, writeFrameHeader, type ResourceVector } from "@iono/core";
 import type { Link } from "../links/link.ts";
 import type { Codec } from "../owner/codec.ts";
 import { Deque } from "../owner/deque.ts";
@@ -23,6 +23,8 @@ export interface ExecutorDefinition {
   readonly numReturns: number;
   readonly backpressure: number;
   readonly maxCalls: number;
+  /** What a run of it has, for `runtimeContext`. */
+  readonly resources: ResourceVector;
   received: Received | null;
   /** The function, once decoded; an Error when it could not be. */
   fn: Function | Error | null;
@@ -57,6 +59,8 @@ export class ExecutorLink {
   /** What results sent to the owner hold, until it has said that it holds it. */
   readonly #unacknowledged = new Map<string, readonly object[]>();
   closed = false;
+  /** Calls of an actor that read their arguments and have not begun: those behind them wait. */
+  starting = 0;
 
   constructor(owner: number, link: Link, codec: Codec, page: ArrayBuffer | null) {
     this.owner = owner;
@@ -75,14 +79,14 @@ export class ExecutorLink {
   /** Takes an entry to run it; false when the owner has taken it back. */
   claim(slot: number): boolean {
     const { claims } = this;
-    if (claims === null) return true;
+    if (claims === null || slot === noClaimSlot) return true;
     if (Atomics.compareExchange(claims, slot, claim.queued, claim.running) === claim.queued) return true;
     Atomics.store(claims, slot, claim.free);
     return false;
   }
 
   mark(slot: number, state: number): void {
-    if (this.claims !== null) Atomics.store(this.claims, slot, state);
+    if (this.claims !== null && slot !== noClaimSlot) Atomics.store(this.claims, slot, state);
   }
 
   get pendingResults(): boolean {

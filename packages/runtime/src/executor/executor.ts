@@ -534,7 +534,7 @@ export class Executor {
   #define(link: ExecutorLink, chunk: Buffer, start: number, end: number): void {
     const wire = unpackMessage(chunk, start, end) as {
       number: number; key: string; name: string; method: string | null; group: string; generator: boolean;
-      numReturns: number; backpressure: number; maxCalls: number; payload: Payload | null; companions: readonly Companion[];
+      numReturns: number; backpressure: number; maxCalls: number; payload: Payload | null; resources: ResourceVector; companions: readonly Companion[];
     };
     if (wire.payload !== null) this.#surroundings.learnDefinition(wire.key, wire.payload);
     for (const [key, payload] of wire.companions) this.#surroundings.learnDefinition(key, payload);

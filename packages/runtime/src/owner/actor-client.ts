@@ -1,16 +1,17 @@
 /**
- * One process's side of an actor: its calls, in the order they were made, and the link to the actor's process. Handles
- * of this process share it; when the last of them is collected, the agent is told.
+ * One process's side of an actor: its calls, in the order they were made, and the link to the actor's process. Core's
+ * ActorQueue decides what is sent and what fails. Handles of this process share the client; when the last of them is
+ * collected, the agent is told. A handle is kept while calls of it are under way.
  */
-import { IonoError, limits } from "@iono/core";
+import { ActorQueue, actorQueueEvent, actorQueueInstruction, IonoError, limits, type ActorQueueEvent } from "@iono/core";
 import type { AgentLink } from "../member/agent-link.ts";
 import type { Peers } from "../member/peers.ts";
+import { actorDeath, ActorDeath } from "./actor-death.ts";
 import type { Definition } from "./definition.ts";
-import { Deque } from "./deque.ts";
 import { Failure } from "./failure.ts";
 import { refState } from "./object-ref.ts";
 import type { Owner } from "./owner.ts";
-import { unpackMessage, type ActorDescriptor, type Payload } from "./payload.ts";
+import type { ActorDescriptor } from "./payload.ts";
 import type { Sender } from "./sender.ts";
 import type { Destination, Task } from "./task.ts";
 
@@ -22,24 +23,41 @@ interface AddressReply {
   readonly error?: Uint8Array | null;
 }
 
+interface ReadyWaiter {
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+/** How long the agent may take to learn of the end of a process whose link is gone. */
+const deathReasonMs = 2000;
+
 export class ActorClient implements Destination {
   readonly #owner: Owner;
   readonly #agent: AgentLink;
   readonly #peers: Peers;
   descriptor: ActorDescriptor;
-  readonly #queue = new Deque<Task>();
+  readonly #queue = new ActorQueue();
+  /** Calls that are not over, by their row in the queue. */
+  readonly #tasks: Array<Task | undefined> = [];
   #sender: Sender | null = null;
-  #connecting = false;
-  /** The agent does not know the actor yet: it waits for the constructor's arguments. */
+  /** The agent knows the actor. */
   #announced: boolean;
+  #connectWanted = false;
+  #connecting = false;
+  #alive = false;
   #death: Failure | null = null;
+  /** The actor existed already, and this process has a client of it: that one does everything. */
+  #stands: ActorClient | null = null;
+  /** The handle of that client, which lives as long as the handle of this one. */
+  #standsHandle: object | null = null;
   #warnAt = limits.actorQueueWarning.value;
-  /** Calls not finished. */
-  pending = 0;
+  readonly #readyWaiters = new Set<ReadyWaiter>();
+  /** The handle of this process, and what keeps it while something is under way. */
+  handle: WeakRef<object> | null = null;
+  #kept: object | null = null;
+  #closed = false;
   /** Method definitions of this process, by name and options. */
   readonly definitions = new Map<string, Definition>();
-  readonly #readyWaiters: Array<{ resolve(): void; reject(error: Error): void }> = [];
-  #alive = false;
   /** What the constructor's arguments hold, until it has run. */
   holds: readonly object[] = [];
 
@@ -51,173 +69,232 @@ export class ActorClient implements Destination {
     this.#announced = announced;
   }
 
-  /** The agent knows the actor now. */
-  created(): void {
-    this.#announced = true;
-    if (this.#queue.length > 0 || this.#readyWaiters.length > 0) this.#connect();
-  }
-
   get id(): number {
     return this.descriptor.actor;
   }
 
+  get dead(): boolean {
+    return this.#death !== null;
+  }
+
+  /** Calls not finished. */
+  get pending(): number {
+    return this.#stands?.pending ?? this.#queue.calls;
+  }
+
+  /** The agent knows the actor now. `holding`: its constructor's arguments are kept here until it has run. */
+  created(holding: boolean): void {
+    this.#announced = true;
+    if (this.#connectWanted || holding) this.#connect();
+  }
+
+  /** The actor is one that `other`, also of this process, calls: its queue takes what waits here. */
+  standFor(other: ActorClient, handle: object): void {
+    this.#stands = other;
+    this.#standsHandle = handle;
+    this.holds = [];
+    const waiting = this.#tasks.filter((task): task is Task => task !== undefined).sort((a, b) => a.wire - b.wire);
+    for (const task of waiting) {
+      this.finished(task);
+      other.enqueue(task);
+    }
+    for (const waiter of this.#readyWaiters) other.#whenReady(waiter);
+    this.#readyWaiters.clear();
+    this.#kept = null;
+  }
+
   // Destination
 
-  ready(_task: Task): void {
-    this.#pump();
-  }
-
   enqueue(task: Task): void {
-    if (task.queued) return;
-    task.queued = true;
-    this.pending++;
-    this.#queue.push(task);
-    if (this.pending > this.#warnAt) {
-      this.#warnAt *= 2;
-      process.emitWarning(`${this.pending} calls of actor ${this.descriptor.className} are pending; await some results`, "IonoWarning");
-    }
-    this.#pump();
+    if (this.#stands !== null) return this.#stands.enqueue(task);
+    if (task.call >= 0) return;
+    const call = this.#queue.nextCall;
+    task.call = call;
+    this.#tasks[call] = task;
+    if (this.#kept === null) this.#kept = this.handle?.deref() ?? null;
+    const isWaiting = task.unsettled > 0 || task.failedDependency !== null;
+    this.#tell(isWaiting ? actorQueueEvent.submittedWaiting : actorQueueEvent.submitted, call);
+    if (isWaiting && task.unsettled === 0) this.#tell(actorQueueEvent.argumentFailed, call);
+    if (this.#queue.calls > this.#warnAt) this.#warn();
   }
 
+  ready(task: Task): void {
+    if (this.#stands !== null) return this.#stands.ready(task);
+    if (task.call < 0) return;
+    this.#tell(task.failedDependency === null ? actorQueueEvent.settled : actorQueueEvent.argumentFailed, task.call);
+  }
+
+  /** What is withdrawn is over next: the line passes it. */
   withdraw(task: Task): boolean {
-    // It stays in the queue as a settled task and is passed over: removal would be linear.
-    return task.queued;
+    return task.call >= 0;
+  }
+
+  finished(task: Task): void {
+    if (this.#stands !== null && task.call >= 0 && this.#tasks[task.call] !== task) return this.#stands.finished(task);
+    const { call } = task;
+    if (call < 0) return;
+    task.call = -1;
+    this.#tasks[call] = undefined;
+    this.#tell(actorQueueEvent.over, call);
+    if (this.#queue.calls === 0) this.#letGo();
   }
 
   /** Throws when this caller has too many unfinished calls. */
   admit(maxPendingCalls: number): void {
-    if (maxPendingCalls >= 0 && this.pending >= maxPendingCalls) {
-      throw new IonoError(
-        "PendingCallsLimit",
-        `${this.pending} calls of ${this.descriptor.className} are unfinished; maxPendingCalls is ${maxPendingCalls}`,
-      );
-    }
+    const { pending } = this;
+    if (pending < maxPendingCalls) return;
+    throw new IonoError(
+      "PendingCallsLimit",
+      `${pending} calls of ${this.descriptor.className} are unfinished; maxPendingCalls is ${maxPendingCalls}`,
+    );
   }
 
   /** Resolves when the constructor has run; rejects with ActorDied when the actor is dead. */
   whenReady(): Promise<void> {
-    if (this.#alive && this.#death === null) return Promise.resolve();
-    if (this.#death !== null) return this.#death.toError(this.#owner.codec).then((error) => Promise.reject(error));
-    this.#connect();
-    return new Promise((resolve, reject) => this.#readyWaiters.push({ resolve, reject }));
+    return new Promise((resolve, reject) => this.#whenReady({ resolve, reject }));
   }
 
-  /** The actor cannot be made, or is gone: every call fails with this. */
+  #whenReady(waiter: ReadyWaiter): void {
+    if (this.#stands !== null) return this.#stands.#whenReady(waiter);
+    if (this.#death !== null) {
+      void this.#death.toError(this.#owner.codec).then(waiter.reject, waiter.reject);
+      return;
+    }
+    if (this.#alive) return waiter.resolve();
+    this.#kept ??= this.handle?.deref() ?? null;
+    this.#readyWaiters.add(waiter);
+    this.#wantConnection();
+  }
+
+  /** The actor cannot be made, or is gone: what is not sent yet, and every later call, fails with this. */
   die(failure: Failure): void {
+    if (this.#stands !== null) return this.#stands.die(failure);
     if (this.#death !== null) return;
     this.#death = failure;
     this.holds = [];
-    for (const waiter of this.#readyWaiters.splice(0)) void failure.toError(this.#owner.codec).then(waiter.reject);
-    this.#pump();
+    for (const { reject } of this.#readyWaiters) void failure.toError(this.#owner.codec).then(reject, reject);
+    this.#readyWaiters.clear();
+    this.#tell(actorQueueEvent.died, -1);
+    if (this.#queue.calls === 0) this.#letGo();
   }
 
-  #pump(): void {
+  kill(reason: string): void {
+    if (this.#stands !== null) return this.#stands.kill(reason);
+    this.#agent.notify({ t: "kill actor", actor: this.id, reason });
+    this.die(new ActorDeath(this.descriptor.className, reason, null));
+  }
+
+  /** No handle of this process is left. */
+  close(): void {
+    this.#closed = true;
+    this.#standsHandle = null;
+    const sender = this.#sender;
+    // What its last results brought is registered first: until then the actor's process holds it.
+    if (sender !== null) void this.#owner.borrows.confirmed().then(() => sender.link.close());
+  }
+
+  // the queue's instructions
+
+  #tell(event: ActorQueueEvent, call: number): void {
     const queue = this.#queue;
-    for (let task = queue.peek(); task !== undefined; task = queue.peek()) {
-      if (task.ref.state !== refState.pending) {
-        this.#leave(task);
+    queue.handle(event, call);
+    for (let told = queue.take(); told !== -1; told = queue.take()) {
+      if (told === actorQueueInstruction.connect) {
+        this.#wantConnection();
         continue;
       }
-      if (this.#death !== null) {
-        this.#leave(task);
-        this.#owner.fail(task, this.#death);
-        continue;
-      }
-      if (task.unsettled > 0) return;
-      if (task.failedDependency !== null) {
-        this.#leave(task);
-        this.#owner.failDependency(task);
-        continue;
-      }
-      const sender = this.#sender;
-      if (sender === null) {
-        this.#connect();
-        return;
-      }
-      if (!sender.hasRoom()) return;
-      queue.shift();
-      task.queued = false;
-      sender.append(task);
-      this.#owner.appended(sender);
+      const task = this.#tasks[queue.taken];
+      if (task === undefined) continue;
+      if (told === actorQueueInstruction.send) this.#send(task);
+      else if (told === actorQueueInstruction.failArgument) this.#owner.failDependency(task);
+      else this.#fail(task);
     }
   }
 
-  #leave(task: Task): void {
-    this.#queue.shift();
-    task.queued = false;
+  #send(task: Task): void {
+    const sender = this.#sender;
+    if (sender === null) throw new IonoError("Internal", "a call of an actor was to be sent without a link");
+    if (task.ref.state !== refState.pending) {
+      this.#owner.finish(task);
+      return;
+    }
+    sender.append(task);
+    this.#owner.appended(sender);
   }
 
-  finished(): void {
-    this.pending--;
+  #fail(task: Task): void {
+    task.sender?.settle(task);
+    this.#owner.fail(task, this.#death ?? new ActorDeath(this.descriptor.className, "its link broke", null));
+  }
+
+  #warn(): void {
+    this.#warnAt *= 2;
+    process.emitWarning(`${this.#queue.calls} calls of actor ${this.descriptor.className} are pending; await some results`, "IonoWarning");
+  }
+
+  #letGo(): void {
+    if (this.#readyWaiters.size === 0) this.#kept = null;
+  }
+
+  // the link
+
+  #wantConnection(): void {
+    if (this.#announced) this.#connect();
+    else this.#connectWanted = true;
   }
 
   #connect(): void {
-    if (this.#connecting || this.#sender !== null || !this.#announced) return;
+    if (this.#connecting || this.#sender !== null || this.#death !== null) return;
     this.#connecting = true;
     this.#agent.request<AddressReply>({ t: "actor address", actor: this.id }).then(
       (reply) => {
         this.#connecting = false;
-        if (reply.dead !== undefined) this.die(this.#deathOf(reply.dead, reply.error ?? null));
-        else this.#attach(reply.process ?? 0, reply.path ?? "", reply.pid ?? 0);
+        if (reply.dead === undefined) this.#attach(reply.process ?? 0, reply.path ?? "", reply.pid ?? 0);
+        else this.die(actorDeath(this.#owner, this.descriptor.className, reply.dead, reply.error ?? null));
       },
       (error: Error) => this.die(new Failure(null, error)),
     );
   }
 
   #attach(process: number, path: string, pid: number): void {
-    this.#alive = true;
     this.holds = [];
-    const sender = this.#peers.sender(process, path, pid, (lost) => this.#lost(lost));
-    sender.onProgress = () => this.#pump();
+    if (this.#closed || this.#death !== null) return;
+    let sender: Sender;
+    try {
+      sender = this.#peers.sender(process, path, pid, (lost) => this.#lost(lost, process));
+    } catch (error) {
+      void this.#bury(process, error instanceof Error ? error.message : String(error));
+      return;
+    }
+    this.#alive = true;
     this.#sender = sender;
-    for (const waiter of this.#readyWaiters.splice(0)) waiter.resolve();
-    this.#pump();
+    for (const { resolve } of this.#readyWaiters) resolve();
+    this.#readyWaiters.clear();
+    this.#tell(actorQueueEvent.connected, -1);
+    if (this.#queue.calls === 0) this.#letGo();
     this.#owner.flush();
   }
 
-  #lost(sender: Sender): void {
-    if (this.#sender === sender) this.#sender = null;
+  #lost(sender: Sender, process: number): void {
+    if (this.#sender !== sender) return;
     const unwritten = sender.unwrittenResults();
     if (unwritten !== null) this.#owner.results(sender, unwritten, 0, unwritten.length);
-    const running = sender.tasks.filter((task) => task !== null);
-    for (const task of running) sender.settle(task);
+    this.#sender = null;
     sender.dispose();
-    void this.#agent.request<AddressReply>({ t: "actor address", actor: this.id }).then(
-      (reply) => this.#buried(reply.dead ?? "its link broke", reply.error ?? null, running),
-      (error: Error) => this.#buried(error.message, null, running),
-    );
+    this.#tell(actorQueueEvent.lost, -1);
+    if (!this.#closed && this.#death === null) void this.#bury(process, "its link broke");
   }
 
-  #buried(reason: string, error: Uint8Array | null, running: readonly Task[]): void {
-    const death = this.#deathOf(reason, error);
-    for (const task of running) this.#owner.fail(task, death);
-    this.die(death);
-  }
-
-  #deathOf(reason: string, error: Uint8Array | null): Failure {
+  /** Learns from the agent how the actor ended: its process first, or the agent might still think that it lives. */
+  async #bury(process: number, otherwise: string): Promise<void> {
     const { className } = this.descriptor;
-    const message = `actor ${className} is dead: ${reason}`;
-    if (error === null) return new Failure(null, new IonoError("ActorDied", message));
-    return new ConstructorFailure(this.#owner, message, error);
-  }
-}
-
-/** The constructor threw: ActorDied, caused by the user's error, decoded afresh for each `get`. */
-class ConstructorFailure extends Failure {
-  readonly #owner: Owner;
-  readonly #message: string;
-  readonly #packed: Uint8Array;
-
-  constructor(owner: Owner, message: string, packed: Uint8Array) {
-    super(null, new IonoError("ActorDied", message));
-    this.#owner = owner;
-    this.#message = message;
-    this.#packed = packed;
-  }
-
-  override async toError(): Promise<Error> {
-    const payload = unpackMessage(this.#packed, 0, this.#packed.length) as Payload;
-    const cause = await new Failure(this.#owner.references.receive(payload, false), null).toError(this.#owner.codec);
-    return new IonoError("ActorDied", this.#message, { cause });
+    try {
+      const late = new Promise<string>((resolve) => setTimeout(resolve, deathReasonMs, otherwise).unref());
+      const reason = await Promise.race([this.#agent.request<string | null>({ t: "death reason", process }), late]);
+      const reply = await this.#agent.request<AddressReply>({ t: "actor address", actor: this.id });
+      this.die(actorDeath(this.#owner, className, reply.dead ?? reason ?? otherwise, reply.error ?? null));
+    } catch (error) {
+      this.die(error instanceof IonoError ? new Failure(null, error) : new ActorDeath(className, otherwise, null));
+    }
   }
 }

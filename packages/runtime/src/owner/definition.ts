@@ -2,7 +2,7 @@
  * A remote function as its owner sends it: encoded once, known by number on each link of this process and by key
  * everywhere. Functions whose captured bindings are reassigned get a new definition whenever the bindings changed.
  */
-import { IonoError } from "@iono/core";
+import { IonoError, type ResourceVector } from "@iono/core";
 import type { Companion } from "./companions.ts";
 import type { Owner } from "./owner.ts";
 import type { Payload } from "./payload.ts";
@@ -18,6 +18,8 @@ export interface DefinitionOptions {
   readonly cancelGraceMs: number;
   readonly backpressure: number;
   readonly maxCalls: number;
+  /** What a run of it has. */
+  readonly resources: ResourceVector;
 }
 
 const noCompanions = (): readonly Companion[] => [];

@@ -4,7 +4,7 @@
  * company waiting behind it. The shared page says what became of each entry, also after a crash and while the
  * worker's thread is busy.
  */
-import { claim, frameHeaderBytes, frameKinds, limits, linkPage, taskEntryHeaderBytes, wholeResult, writeFrameHeader, type FrameKind } from "@iono/core";
+import { claim, frameHeaderBytes, frameKinds, limits, linkPage, noClaimSlot, taskEntryHeaderBytes, wholeResult, writeFrameHeader, type FrameKind } from "@iono/core";
 import type { Link } from "../links/link.ts";
 import type { SharedPage } from "../platform/platform.ts";
 import type { Definition } from "./definition.ts";
@@ -87,7 +87,10 @@ export class Sender {
     return !this.closing && (this.#freeSlots.length > 0 || this.#reclaim());
   }
 
-  /** Adds a task to the batch under way. The caller made sure of `accepts` or `hasRoom`. */
+  /**
+   * Adds a task to the batch under way. For tasks the caller made sure of `accepts` or `hasRoom`. Calls of an actor
+   * beyond the claim ring go without a slot: they cannot be taken back, and count as begun when the actor dies.
+   */
   append(task: Task): void {
     const definition = task.definition;
     if (this.#defined[definition.number] !== true) this.#define(definition);
@@ -96,10 +99,11 @@ export class Sender {
       this.flush();
       if (frameHeaderBytes + need > this.#frame.length) this.#start(frameHeaderBytes + need);
     }
-    const slot = this.#freeSlots.pop();
-    if (slot === undefined) throw new Error("no claim slot: accepts() was not asked");
-    if (this.#claims !== null) Atomics.store(this.#claims, slot, claim.queued);
-    this.tasks[slot] = task;
+    const slot = this.#takeSlot();
+    if (slot !== noClaimSlot) {
+      if (this.#claims !== null) Atomics.store(this.#claims, slot, claim.queued);
+      this.tasks[slot] = task;
+    }
     task.sender = this;
     task.index = slot;
     const estimate = definition.meanUs > 0 ? definition.meanUs : 0;
@@ -139,7 +143,7 @@ export class Sender {
 
   /** The task was answered, or is given up: its slot is free again. */
   settle(task: Task): void {
-    this.tasks[task.index] = null;
+    if (task.index !== noClaimSlot) this.tasks[task.index] = null;
     task.sender = null;
     this.outstanding--;
     if (task.blocked) {
@@ -148,13 +152,13 @@ export class Sender {
     }
     this.queuedUs -= task.estimateUs;
     if (this.queuedUs < 0 || this.outstanding === 0) this.queuedUs = 0;
-    this.#freeSlots.push(task.index);
+    if (task.index !== noClaimSlot) this.#freeSlots.push(task.index);
   }
 
   /** Takes a task back that has not begun. False when it runs already (or nobody can tell). */
   takeBack(task: Task): boolean {
     this.flush();
-    if (this.#claims === null) return false;
+    if (this.#claims === null || task.index === noClaimSlot) return false;
     if (Atomics.compareExchange(this.#claims, task.index, claim.queued, claim.taken) !== claim.queued) return false;
     this.#limbo.push(task.index);
     this.tasks[task.index] = null;
@@ -193,7 +197,7 @@ export class Sender {
   }
 
   claimOf(task: Task): number {
-    return this.#claims === null ? claim.running : Atomics.load(this.#claims, task.index);
+    return this.#claims === null || task.index === noClaimSlot ? claim.running : Atomics.load(this.#claims, task.index);
   }
 
   /** Result entries that the executor has finished and, being busy, not written yet; null when there are none. */
@@ -228,6 +232,7 @@ export class Sender {
         numReturns: definition.options.numReturns,
         backpressure: definition.options.backpressure,
         maxCalls: definition.options.maxCalls,
+        resources: definition.options.resources,
         payload: definition.payload,
         companions: definition.companions(),
       }),
@@ -239,6 +244,11 @@ export class Sender {
     this.#view = viewOf(this.#frame);
     this.#at = frameHeaderBytes;
     this.#entries = 0;
+  }
+
+  #takeSlot(): number {
+    if (this.#freeSlots.length === 0) this.#reclaim();
+    return this.#freeSlots.pop() ?? noClaimSlot;
   }
 
   #reclaim(): boolean {

@@ -38,6 +38,8 @@ export class Task implements Waiter {
   sender: Sender | null = null;
   index = 0;
   estimateUs = 0;
+  /** Its row in the queue of its actor; -1 outside of one. */
+  call = -1;
   /** Refs that must be settled before it can be sent. */
   unsettled = 0;
   /** The arguments as given, while some are refs that are not settled; then what must live until the reply. */

@@ -1,5 +1,5 @@
 /** Makes this worker the process of one actor. */
-import { IonoError, type ActorSpec } from "@iono/core";
+import { formatOwnedId, IonoError, type ActorSpec } from "@iono/core";
 import type { ActorInstance, Executor } from "../executor/executor.ts";
 import { originOf, stableError } from "../executor/failures.ts";
 import type { ConcurrencyGroup } from "../executor/task-context.ts";
@@ -7,7 +7,8 @@ import type { Member } from "../member/member.ts";
 import { packMessage, type Payload } from "../owner/payload.ts";
 import { toError } from "../owner/owner.ts";
 
-interface ActorPayload {
+/** What makes an actor, encoded. */
+export interface ActorPayload {
   readonly actorClass: Payload;
   readonly args: readonly Payload[];
 }
@@ -25,6 +26,7 @@ export function hostActor(member: Member, executor: Executor, spec: ActorSpec, r
     for (const method of methods) byMethod.set(method, group);
   }
   const hosted = {
+    id: actorIdOf(spec.actor),
     target: {} as object,
     className: spec.className,
     ended: null as IonoError | null,
@@ -44,6 +46,11 @@ export function hostActor(member: Member, executor: Executor, spec: ActorSpec, r
     },
   );
   executor.become(hosted, constructed);
+}
+
+/** The id that people see of an actor. */
+export function actorIdOf(actor: number): string {
+  return formatOwnedId("actor", Math.floor(actor / 2 ** 32), actor % 2 ** 32);
 }
 
 async function construct(member: Member, spec: ActorSpec): Promise<object> {

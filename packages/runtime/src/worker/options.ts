@@ -8,6 +8,7 @@ export interface WorkerOptions {
   readonly entry: string;
   readonly secret: string;
   readonly storePath: string;
+  readonly namespace: string;
   readonly gpuIds: readonly number[];
   readonly resources: ResourceVector;
 }
