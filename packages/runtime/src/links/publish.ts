@@ -23,15 +23,20 @@ export interface PublishedSocket {
 export async function publish(server: net.Server): Promise<PublishedSocket> {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "iono-"));
   const file = path.join(directory, "s");
-  await new Promise<void>((resolve, reject) => {
+  // Node binds before `listen` returns and tells later: the name goes in the same tick, so that a kill can hardly leave it.
+  const listening = new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(file, () => {
       server.removeListener("error", reject);
       resolve();
     });
   });
-  if (!fs.existsSync("/proc/self/fd")) {
+  if (!fs.existsSync("/proc/self/fd") || !fs.existsSync(file)) {
     const remove = (): void => fs.rmSync(directory, { recursive: true, force: true });
+    await listening.catch((error: unknown) => {
+      remove();
+      throw error;
+    });
     process.once("exit", remove);
     const close = (): void => {
       server.close();
@@ -43,6 +48,7 @@ export async function publish(server: net.Server): Promise<PublishedSocket> {
   const fd = fs.openSync(file, openPath);
   fs.unlinkSync(file);
   fs.rmdirSync(directory);
+  await listening;
   let isOpen = true;
   const close = (): void => {
     if (!isOpen) return;
