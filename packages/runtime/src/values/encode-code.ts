@@ -320,6 +320,8 @@ function isDerived(fn: Function, ancestor: Function): boolean {
 
 function isImportedBinding(value: unknown): value is ImportedBinding {
   if (typeof value !== "object" || value === null) return false;
+  // By descriptor: a captured object may be a proxy that refuses names it does not know, as actor handles do.
+  if (Object.getOwnPropertyDescriptor(value, "kind") === undefined) return false;
   const binding = value as Partial<ImportedBinding>;
   return binding.kind === "import" && typeof binding.url === "string" && typeof binding.name === "string";
 }
