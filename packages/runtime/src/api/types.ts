@@ -126,7 +126,7 @@ export type ActorInstance<C> = C extends abstract new (...args: never[]) => infe
 /** What every handle has besides the methods. */
 export interface ActorHandleBase<out I> {
   readonly [handleBrand]: () => I;
-  /** Settles when the constructor has run; fails with what it threw. */
+  /** Settles when the constructor has run; fails with ActorDied, caused by what it threw. */
   ready(options?: GetOptions<AbortSignal>): Promise<void>;
 }
 
