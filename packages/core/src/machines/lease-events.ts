@@ -4,7 +4,8 @@ import { makeVector, noResources, type ResourceVector } from "../resources.ts";
 export type LeaseEvent =
   /** An owner says how many of its tasks of a shape want to run; 0: none. */
   | { readonly type: "demand"; readonly owner: number; readonly resources: ResourceVector; readonly count: number }
-  | { readonly type: "released"; readonly owner: number; readonly worker: number; readonly lease: number }
+  /** `isLost`: the link to the worker broke, so that it is no use to anybody. */
+  | { readonly type: "released"; readonly owner: number; readonly worker: number; readonly lease: number; readonly isLost: boolean }
   | { readonly type: "owner ended"; readonly owner: number }
   | { readonly type: "worker ready"; readonly worker: number }
   /** Also as an owner. */

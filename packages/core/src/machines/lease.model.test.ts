@@ -71,7 +71,7 @@ function run(d: LeaseDriver, each: Step, index: number): void {
     case "release": {
       const worker = choose([...d.workers.values()].filter((one) => one.grants.size > 0), each.pick);
       const owner = worker === undefined ? undefined : choose(worker.grants.keys(), each.pick);
-      if (worker !== undefined && owner !== undefined) d.release(owner, worker.number);
+      if (worker !== undefined && owner !== undefined) d.release(owner, worker.number, each.pick % 7 === 0);
       break;
     }
     case "die": {

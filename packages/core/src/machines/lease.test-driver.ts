@@ -62,12 +62,12 @@ export class LeaseDriver {
     this.handle({ type: "actor withdrawn", request });
   }
 
-  release(owner: number, worker: number): void {
+  release(owner: number, worker: number, isLost = false): void {
     const grants = this.workers.get(worker)?.grants;
     const lease = grants?.get(owner)?.lease;
     if (grants === undefined || lease === undefined) return;
     grants.delete(owner);
-    this.pending.push({ type: "released", owner, worker, lease });
+    this.pending.push({ type: "released", owner, worker, lease, isLost });
   }
 
   /** The process is gone: what it owned and what it served. */
@@ -132,7 +132,8 @@ export class LeaseDriver {
           break;
         }
         case "stop":
-          expect(this.workers.get(each.worker)?.grants.size).toBe(0);
+          // Others may have leases of a worker that one owner lost: they lose theirs with its end.
+          this.workers.get(each.worker)?.grants.clear();
           this.pending.push({ type: "worker ended", worker: each.worker });
           break;
         case "infeasible":

@@ -57,7 +57,7 @@ export class LeaseMachine {
         this.#demand(event.owner, event.resources, event.count);
         break;
       case "released":
-        this.#released(event.owner, event.worker, event.lease);
+        this.#released(event.owner, event.worker, event.lease, event.isLost);
         break;
       case "owner ended":
         this.#ownerEnded(event.owner);
@@ -161,11 +161,14 @@ export class LeaseMachine {
     else present.count = count;
   }
 
-  #released(owner: number, number: number, lease: number): void {
+  #released(owner: number, number: number, lease: number, isLost: boolean): void {
     const worker = this.#workers.get(number);
     if (worker?.owners.get(owner) !== lease) return;
     worker.owners.delete(owner);
-    if (worker.owners.size === 0) this.#free(worker);
+    if (isLost) {
+      worker.owners.clear();
+      this.#stop(worker);
+    } else if (worker.owners.size === 0) this.#free(worker);
   }
 
   #ownerEnded(owner: number): void {

@@ -8,7 +8,7 @@ import type { ResourceVector } from "../resources.ts";
 export type ToAgent =
   | { readonly t: "listening"; readonly path: string; readonly pid: number }
   | { readonly t: "demand"; readonly resources: ResourceVector; readonly count: number }
-  | { readonly t: "release"; readonly worker: number; readonly lease: number }
+  | { readonly t: "release"; readonly worker: number; readonly lease: number; readonly isLost: boolean }
   | { readonly t: "blocked"; readonly blocked: boolean }
   | { readonly t: "address"; readonly id: number; readonly process: number }
   | { readonly t: "death reason"; readonly id: number; readonly process: number }

@@ -103,7 +103,7 @@ export class Agent {
         this.#lease({ type: "demand", owner: peer.number, resources: sanitizeResources(message.resources), count: message.count });
         break;
       case "release":
-        this.#lease({ type: "released", owner: peer.number, worker: message.worker, lease: message.lease });
+        this.#lease({ type: "released", owner: peer.number, worker: message.worker, lease: message.lease, isLost: message.isLost });
         break;
       case "blocked":
         this.#lease({ type: "worker blocked", worker: peer.number, blocked: message.blocked });

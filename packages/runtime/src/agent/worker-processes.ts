@@ -1,7 +1,7 @@
 /** Starts and ends worker processes, and learns how they ended. */
 import { spawn, type ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
-import type { Link } from "../links/link.ts";
+import { isConnectionLoss, type Link } from "../links/link.ts";
 import { UnixLink } from "../links/unix.ts";
 import type { WorkerOptions } from "../worker/options.ts";
 import type { AgentOptions } from "./options.ts";
@@ -46,7 +46,7 @@ export function startWorker(
     link: new UnixLink(child.stdio[3] as Socket, {
       frame: (_kind, chunk, start, end) => events.frame(worker, chunk, start, end),
       closed: (error) => {
-        if (error !== undefined) killWorker(worker, `what it sent to its agent cannot be understood: ${error.message}`);
+        if (error !== undefined && !isConnectionLoss(error)) killWorker(worker, `what it sent to its agent cannot be understood: ${error.message}`);
       },
     }),
     errorTail: "",

@@ -4,7 +4,7 @@
  * A task that waits in `get` gives up its turn: further entries run in the same process (this process's own children
  * first), so that nesting costs neither deadlock nor a process a level.
  */
-import { claim, frameKinds, IonoError, resultStatus, type ResourceVector, taskEntryHeaderBytes, taskFlags, wholeResult } from "@iono/core";
+import { claim, frameKinds, IonoError, limits, resultStatus, type ResourceVector, taskEntryHeaderBytes, taskFlags, wholeResult } from "@iono/core";
 import type { Link } from "../links/link.ts";
 import type { Codec } from "../owner/codec.ts";
 import type { Companion } from "../owner/companions.ts";
@@ -102,9 +102,13 @@ export class Executor {
     link.closed = true;
     const at = this.#links.indexOf(link);
     if (at >= 0) this.#links.splice(at, 1);
-    for (const running of [...link.running.values()]) {
-      this.#abort(running, new IonoError("OwnerDied", "the owner of this task ended"), true);
-    }
+    const orphans = [...link.running.values()];
+    for (const running of orphans) this.#abort(running, new IonoError("OwnerDied", "the owner of this task ended"), true);
+    if (orphans.length === 0 || this.#actor !== null) return;
+    // Nobody is left who would replace a worker whose task does not end.
+    setTimeout(() => {
+      if (orphans.some((running) => !running.ended)) this.#surroundings.retire("a task of an owner that had ended did not end in its grace");
+    }, limits.cancelGrace.value).unref();
   }
 
   /** Frames of the executor's half of a link. False when the frame is for someone else. */

@@ -43,6 +43,11 @@ export interface Link {
   listen(events: LinkEvents): void;
 }
 
+/** Whether a link ended with its peer (ECONNRESET, EPIPE …): nothing that the peer sent was wrong. */
+export function isConnectionLoss(error: Error): boolean {
+  return "syscall" in error;
+}
+
 const MiB = 1024 * 1024;
 
 /** Data bytes that may be under way without the peer having handled them, and the steps in which credit is granted. */

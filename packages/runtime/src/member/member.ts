@@ -150,7 +150,7 @@ export class Member {
         this.owner,
         {
           demand: (from, count) => this.agent.notify({ t: "demand", resources: from.resources as ResourceVector, count }),
-          release: (_from, worker, lease) => this.agent.notify({ t: "release", worker, lease }),
+          release: (_from, worker, lease, isLost) => this.agent.notify({ t: "release", worker, lease, isLost }),
           get loopback() {
             return member.#mayLoopBack(resources) ? member.#loopback : null;
           },
@@ -274,7 +274,7 @@ export class Member {
   #granted(grant: Extract<FromAgent, { t: "grant" }>): void {
     const pool = this.#pools.get(grant.shape);
     if (pool === undefined) {
-      this.agent.notify({ t: "release", worker: grant.worker, lease: grant.lease });
+      this.agent.notify({ t: "release", worker: grant.worker, lease: grant.lease, isLost: false });
       return;
     }
     const onLost = (lost: Sender): void => {

@@ -7,7 +7,7 @@ import { timingSafeEqual } from "node:crypto";
 import * as net from "node:net";
 import type { Executor } from "../executor/executor.ts";
 import type { ExecutorLink } from "../executor/executor-link.ts";
-import type { Link } from "../links/link.ts";
+import { isConnectionLoss, type Link } from "../links/link.ts";
 import { publish } from "../links/publish.ts";
 import { UnixLink } from "../links/unix.ts";
 import { cancelForBorrower } from "../owner/cancel.ts";
@@ -230,7 +230,7 @@ export class Peers implements OwnerPeers {
   }
 
   #closed(peer: Peer, error: Error | undefined): void {
-    if (error !== undefined && !isSystemError(error)) this.#countRefusal(`of process ${peer.process}: ${error.message}`);
+    if (error !== undefined && !isConnectionLoss(error)) this.#countRefusal(`of process ${peer.process}: ${error.message}`);
     this.#open.delete(peer.link);
     if (this.#senders.get(peer.process) === peer) this.#senders.delete(peer.process);
     if (this.#links.get(peer.process) === peer) this.#links.delete(peer.process);
@@ -238,11 +238,6 @@ export class Peers implements OwnerPeers {
     if (peer.executor !== null) this.executor?.detach(peer.executor);
     peer.onLost?.();
   }
-}
-
-/** The peer is gone (ECONNRESET, EPIPE …): nothing that it sent was wrong. */
-function isSystemError(error: Error): boolean {
-  return "syscall" in error;
 }
 
 function sameSecret(given: unknown, secret: string): boolean {

@@ -5,7 +5,7 @@
 import { claim } from "@iono/core";
 import { Deque } from "./deque.ts";
 import type { Definition } from "./definition.ts";
-import { refState } from "./object-ref.ts";
+import { isSettled } from "./object-ref.ts";
 import type { Owner } from "./owner.ts";
 import type { Sender } from "./sender.ts";
 import type { Destination, Task } from "./task.ts";
@@ -16,7 +16,7 @@ export interface LeaseSurroundings {
   /** Tells the agent how many tasks of this shape want to run. */
   demand(pool: LeasePool, count: number): void;
   /** Returns a worker to the agent. */
-  release(pool: LeasePool, worker: number, lease: number): void;
+  release(pool: LeasePool, worker: number, lease: number, isLost: boolean): void;
   /** Runs one task in this process, if it may (its own tasks all wait); null in drivers. */
   readonly loopback: Sender | null;
 }
@@ -47,7 +47,7 @@ export class LeasePool implements Destination {
   }
 
   ready(task: Task): void {
-    if (task.ref.state === refState.pending) this.enqueue(task);
+    if (!isSettled(task.ref)) this.enqueue(task);
   }
 
   enqueue(task: Task): void {
@@ -72,7 +72,7 @@ export class LeasePool implements Destination {
   /** Puts back tasks that a worker did not begin, ahead of the others. */
   requeue(tasks: readonly Task[]): void {
     for (let i = tasks.length - 1; i >= 0; i--) {
-      if (tasks[i].ref.state !== refState.pending) continue;
+      if (isSettled(tasks[i].ref)) continue;
       tasks[i].queued = true;
       this.queue.unshift(tasks[i]);
     }
@@ -119,8 +119,7 @@ export class LeasePool implements Destination {
     const at = this.senders.indexOf(sender);
     if (at >= 0) this.senders.splice(at, 1);
     this.#forget(sender);
-    // The worker may live, when only the link to it ended.
-    this.#surroundings.release(this, sender.worker, sender.lease);
+    this.#surroundings.release(this, sender.worker, sender.lease, true);
     workerLost(this.#owner, this, sender, reason);
     this.#tell();
   }
@@ -135,7 +134,7 @@ export class LeasePool implements Destination {
   dispatch(): void {
     const { queue } = this;
     for (let task = queue.peek(); task !== undefined; task = queue.peek()) {
-      if (task.ref.state !== refState.pending) {
+      if (isSettled(task.ref)) {
         queue.shift();
         task.queued = false;
         continue;
@@ -164,14 +163,18 @@ export class LeasePool implements Destination {
     let best: Sender | null = null;
     let least = Infinity;
     for (const sender of this.senders) {
-      const load = sender.outstanding - sender.blocked;
+      let load = sender.outstanding - sender.blocked;
       if (load >= least || !sender.accepts(definition)) continue;
-      if (load > 0 && this.#stalled.has(sender)) continue;
+      if (this.#stalled.size > 0 && this.#stalled.has(sender)) {
+        // It may be busy for somebody else: the last choice.
+        if (load > 0 || best !== null) continue;
+        load = 0.5;
+      }
       best = sender;
       least = load;
       if (load === 0) break;
     }
-    if (best !== null && least === 0) return best;
+    if (best !== null && least < 1) return best;
     const { loopback } = this.#surroundings;
     if (best === null && loopback !== null && loopback.idle && loopback.hasRoom()) return loopback;
     return best;
@@ -179,10 +182,17 @@ export class LeasePool implements Destination {
 
   #tell(): void {
     const count = Math.min(this.queue.length + this.#outstanding(), 65_536);
-    if (count > this.#told * 2 || (this.#told === 0 && count > 0)) {
-      this.#told = count;
-      this.#surroundings.demand(this, count);
-    }
+    if (count > this.#told * 2 || (this.#told === 0 && count > 0)) this.#demand(count);
+  }
+
+  /** The workers there are do not suffice: one more would be of use. */
+  #askForOneMore(): void {
+    if (this.#told <= this.senders.length) this.#demand(this.senders.length + 1);
+  }
+
+  #demand(count: number): void {
+    this.#told = count;
+    this.#surroundings.demand(this, count);
   }
 
   #outstanding(): number {
@@ -197,7 +207,7 @@ export class LeasePool implements Destination {
     if (at < 0) return;
     this.senders.splice(at, 1);
     this.#forget(sender);
-    this.#surroundings.release(this, sender.worker, sender.lease);
+    this.#surroundings.release(this, sender.worker, sender.lease, false);
   }
 
   #forget(sender: Sender): void {
@@ -211,15 +221,24 @@ export class LeasePool implements Destination {
       if (sender.outstanding === 0 || now - sender.lastHeardMs < 4) continue;
       const unwritten = sender.unwrittenResults();
       if (unwritten !== null) this.#owner.results(sender, unwritten, 0, unwritten.length);
-      if (sender.outstanding - sender.blocked > 1) this.#takeBackFrom(sender);
+      const waiting = sender.outstanding - sender.blocked;
+      if (waiting > 1) this.#takeBackFrom(sender);
+      else if (waiting === 1 && isStuck(sender)) this.#relieve(sender);
     }
     if (this.queue.length > 0) this.dispatch();
     const busy = this.queue.length + this.#outstanding() > 0;
     this.#idleTicks = busy ? 0 : this.#idleTicks + 1;
     if (!busy && this.#told > 0 && this.#idleTicks >= idleTicks) {
-      this.#told = 0;
-      this.#surroundings.demand(this, 0);
+      this.#demand(0);
     }
+  }
+
+  /** The only entry of a sender waits: its worker is busy for another owner. */
+  #relieve(sender: Sender): void {
+    this.#stalled.add(sender);
+    const isFree = (other: Sender): boolean => other.idle && !other.closing && !this.#stalled.has(other);
+    if (this.senders.some(isFree) || this.#surroundings.loopback?.idle === true) this.#takeBackFrom(sender);
+    else this.#askForOneMore();
   }
 
   /** A worker is busy with something long: what waits behind it goes elsewhere. */
@@ -234,6 +253,10 @@ export class LeasePool implements Destination {
 }
 
 const idleTicks = 4;
+
+function isStuck(sender: Sender): boolean {
+  return sender.tasks.some((task) => task !== null && !task.blocked && sender.claimOf(task) === claim.queued);
+}
 
 function bySequence(a: Task, b: Task): number {
   return a.wire - b.wire;

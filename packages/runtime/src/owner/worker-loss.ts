@@ -5,7 +5,7 @@
 import { claim, IonoError } from "@iono/core";
 import { cancelEnded } from "./cancel.ts";
 import { Failure } from "./failure.ts";
-import { refState } from "./object-ref.ts";
+import { isSettled } from "./object-ref.ts";
 import type { Owner } from "./owner.ts";
 import type { Sender } from "./sender.ts";
 import type { Task } from "./task.ts";
@@ -36,7 +36,7 @@ export function workerLost(owner: Owner, pool: Requeues, sender: Sender, reason:
       continue;
     }
     if (!blameless) task.retriesLeft--;
-    task.attempt++;
+    if (state !== claim.queued) task.attempt++;
     again.push(task);
   }
   sender.dispose();
@@ -44,7 +44,7 @@ export function workerLost(owner: Owner, pool: Requeues, sender: Sender, reason:
   if (failed.length > 0) {
     void reason.then((text) => {
       for (const task of failed) {
-        if (task.ref.state !== refState.pending) continue;
+        if (isSettled(task.ref)) continue;
         const { name } = task.definition.options;
         const error = new IonoError("WorkerDied", `the worker that ran ${name} ended (${text}) in attempt ${task.attempt}`);
         error.remote = { task: name, node: "local", pid: sender.pid, attempt: task.attempt, stack: "" };

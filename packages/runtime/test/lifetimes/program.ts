@@ -2,7 +2,7 @@
 import { leakedFiles, sharedMemoryFiles, abandoned, sourceNodeArgs } from "@iono/testing";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -19,9 +19,10 @@ export class Program {
   stderr = "";
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 
+  /** `@dir` in an argument stands for a directory of the program's own. */
   constructor(name: string, ...args: string[]) {
     const file = join(import.meta.dirname, "programs", name);
-    this.child = spawn(process.execPath, [...sourceNodeArgs, file, ...args], {
+    this.child = spawn(process.execPath, [...sourceNodeArgs, file, ...args.map((each) => each.replace("@dir", this.directory))], {
       env: { ...process.env, TMPDIR: this.directory, [markVariable]: this.#mark, NODE_OPTIONS: undefined, VITEST: undefined, NO_COLOR: "1" },
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
@@ -29,6 +30,12 @@ export class Program {
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
     this.child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
     this.ended = once(this.child, "exit").then(([code, signal]) => ({ code: code as number | null, signal: signal as NodeJS.Signals | null }));
+  }
+
+  /** Lines of the file that the program was told to write as `@dir/notes`. */
+  get notes(): string[] {
+    const file = join(this.directory, "notes");
+    return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
   }
 
   get lines(): string[] {
