@@ -152,6 +152,7 @@ describe("leases under any order of events", () => {
         expect(unfinished(d)).toEqual([]);
         expect(d.machine.demands()).toEqual([]);
 
+        for (const worker of [...d.workers.values()]) if (worker.actor > 0) d.die(worker.number);
         for (let i = 0; i < 250; i++) {
           d.deliverAll();
           d.handle({ type: "tick" });

@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import { isConnectionLoss, type Link } from "../links/link.ts";
 import { UnixLink } from "../links/unix.ts";
 import type { WorkerOptions } from "../worker/options.ts";
+import { threadEnvironment } from "../worker/threads.ts";
 import type { AgentOptions } from "./options.ts";
 
 export interface WorkerProcess {
@@ -75,20 +76,13 @@ export function startWorker(
   return worker;
 }
 
-/**
- * Workers see the GPUs they were given, and no others. Libraries that would start a thread for every CPU, in each of
- * the workers, are kept to one; the program's own settings go first.
- */
+/** Workers see the GPUs they were given, and no others. */
 function workerEnvironment(gpuIds: readonly number[], options: AgentOptions): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = {};
   if (gpuIds.length > 0) env["CUDA_VISIBLE_DEVICES"] = visibleDevices(gpuIds);
   else if ((options.resources["GPU"] ?? 0) > 0) env["CUDA_VISIBLE_DEVICES"] = "";
-  for (const name of threadVariables) env[name] = process.env[name] ?? "1";
-  env["UV_THREADPOOL_SIZE"] = process.env["UV_THREADPOOL_SIZE"] ?? "4";
-  return env;
+  return { ...env, ...threadEnvironment() };
 }
-
-const threadVariables = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"];
 
 /** The program itself may have been given some of the machine's GPUs only: ours are numbered within those. */
 function visibleDevices(gpuIds: readonly number[]): string {

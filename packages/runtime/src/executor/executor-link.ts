@@ -25,6 +25,8 @@ export interface ExecutorDefinition {
   readonly maxCalls: number;
   /** What a run of it has, for `runtimeContext`. */
   readonly resources: ResourceVector;
+  /** Threads that a run of it may use: its CPUs, 1 at least. */
+  readonly threads: number;
   received: Received | null;
   /** The function, once decoded; an Error when it could not be. */
   fn: Function | Error | null;

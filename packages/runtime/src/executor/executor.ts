@@ -4,7 +4,7 @@
  * A task that waits in `get` gives up its turn: further entries run in the same process (this process's own children
  * first), so that nesting costs neither deadlock nor a process a level.
  */
-import { claim, frameKinds, IonoError, limits, resultStatus, type ResourceVector, taskEntryHeaderBytes, taskFlags, wholeResult } from "@iono/core";
+import { claim, frameKinds, IonoError, limits, resultStatus, type ResourceVector, taskEntryHeaderBytes, taskFlags, unitsPerResource, wholeResult } from "@iono/core";
 import type { Link } from "../links/link.ts";
 import type { Codec } from "../owner/codec.ts";
 import type { Companion } from "../owner/companions.ts";
@@ -28,6 +28,8 @@ export interface ExecutorSurroundings {
   learnDefinition(key: string, payload: Payload): void;
   /** A definition ran `maxCalls` times: this process ends after its results are out. */
   retire(reason: string): void;
+  /** What runs next may use this many threads. */
+  threads?(count: number): void;
 }
 
 /** The object an actor's calls go to. */
@@ -65,6 +67,7 @@ export class Executor {
   #waiting = 0;
   /** How many tasks are in the `running` of some link. */
   #registered = 0;
+  #threads = 1;
   #pumpArmed = false;
   #pumping = false;
   #flushArmed = false;
@@ -307,6 +310,10 @@ export class Executor {
       this.#refuse(link, wire, slot, attempt, resultStatus.cancelled, definition.name, cancelled(definition.name));
       return now;
     }
+    if (definition.threads !== this.#threads) {
+      this.#threads = definition.threads;
+      this.#surroundings.threads?.(definition.threads);
+    }
     // What is not known to be short must not hold finished results back.
     if (definition.meanUs < 0 || definition.meanUs > shortUs) this.#flush();
     const running = new RunningTask(this, link, definition, wire, attempt, slot, group, now);
@@ -542,7 +549,7 @@ export class Executor {
     };
     if (wire.payload !== null) this.#surroundings.learnDefinition(wire.key, wire.payload);
     for (const [key, payload] of wire.companions) this.#surroundings.learnDefinition(key, payload);
-    const definition: ExecutorDefinition = { ...wire, received: null, fn: null, loading: null, meanUs: -1, calls: 0 };
+    const definition: ExecutorDefinition = { ...wire, threads: Math.max(1, Math.floor((wire.resources["CPU"] ?? 0) / unitsPerResource)), received: null, fn: null, loading: null, meanUs: -1, calls: 0 };
     try {
       if (wire.payload !== null) definition.received = this.#owner.references.receive(wire.payload, false);
     } catch (error) {

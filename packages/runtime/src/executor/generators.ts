@@ -9,6 +9,8 @@ export class RunningStream {
   readonly #producer: StreamProducer;
   /** Set while the generator waits for its reader. */
   #resume: ((next: ProducerInstruction) => void) | null = null;
+  /** How it goes on, said before it had begun to wait. */
+  #early: ProducerInstruction | null = null;
 
   constructor(running: RunningTask) {
     this.#running = running;
@@ -70,6 +72,11 @@ export class RunningStream {
   /** The reader is behind: others may run here until it has taken some. */
   async #room(): Promise<ProducerInstruction> {
     const running = this.#running;
+    if (this.#early !== null) {
+      const early = this.#early;
+      this.#early = null;
+      return early;
+    }
     const resumed = running.executor.wait(running, null);
     const next = await new Promise<ProducerInstruction>((resolve) => {
       this.#resume = resolve;
@@ -81,7 +88,9 @@ export class RunningStream {
 
   #handle(event: ProducerEvent): void {
     const [next] = this.#producer.handle(event);
-    if (next !== undefined) this.#resume?.(next);
+    if (next === undefined) return;
+    if (this.#resume === null) this.#early = next;
+    else this.#resume(next);
   }
 }
 

@@ -9,6 +9,7 @@ import { Member } from "../member/member.ts";
 import { platform } from "../platform/index.ts";
 import { forwardOutput } from "./console.ts";
 import { actorIdOf, hostActor } from "./host-actor.ts";
+import { ThreadSetting } from "./threads.ts";
 import { readWorkerOptions } from "./options.ts";
 
 const options = readWorkerOptions();
@@ -17,6 +18,7 @@ process.title = "iono worker";
 process.on("SIGINT", () => {});
 process.on("SIGHUP", () => {});
 
+const threads = new ThreadSetting();
 let flushOutput = (): void => {};
 
 const link = new UnixLink(new net.Socket({ fd: 3 }), {
@@ -48,6 +50,7 @@ const executor: Executor = new Executor(member.owner, {
   blocked: (blocked) => member.agent.notify({ t: "blocked", blocked }),
   retire: (reason) => end(reason),
   learnDefinition: (key, payload) => member.learnDefinition(key, payload),
+  threads: (count) => threads.set(count),
 });
 member.gpuIds = options.gpuIds;
 member.execute(executor, true);

@@ -4,12 +4,17 @@ import type { ActorInstance, Executor } from "../executor/executor.ts";
 import { originOf, stableError } from "../executor/failures.ts";
 import type { ConcurrencyGroup } from "../executor/task-context.ts";
 import type { Member } from "../member/member.ts";
+import type { Companion } from "../owner/companions.ts";
 import { packMessage, type Payload } from "../owner/payload.ts";
 import { toError } from "../owner/owner.ts";
 
 /** What makes an actor, encoded. */
 export interface ActorPayload {
+  /** By which the class is known when it names itself. */
+  readonly key: string;
   readonly actorClass: Payload;
+  /** Definitions that the class names and does not bring. */
+  readonly companions: readonly Companion[];
   readonly args: readonly Payload[];
 }
 
@@ -54,7 +59,8 @@ export function actorIdOf(actor: number): string {
 }
 
 async function construct(member: Member, spec: ActorSpec): Promise<object> {
-  const { actorClass, args } = spec.payload as ActorPayload;
+  const { key, actorClass, companions, args } = spec.payload as ActorPayload;
+  for (const [each, payload] of [[key, actorClass] as const, ...companions]) member.learnDefinition(each, payload);
   const { owner } = member;
   const received = [actorClass, ...args].map((payload) => owner.references.receive(payload, false));
   await owner.borrows.confirmed();
