@@ -6,7 +6,8 @@ export { availableResources, clusterResources, nodes, runtimeContext } from "./a
 export type { NodeStatus } from "./api/context.ts";
 export { init, shutdown } from "./api/init.ts";
 export type { Cluster } from "./api/init.ts";
-export { cancel, free, get, put, putAsync, wait } from "./api/objects.ts";
+export { cancel, free, get, objectLocations, put, putAsync, wait } from "./api/objects.ts";
+export type { ObjectLocation } from "./api/objects.ts";
 export { ActorPool, map, Queue } from "./api/library.ts";
 export { remote } from "./api/remote.ts";
 export type {

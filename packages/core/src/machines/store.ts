@@ -123,6 +123,13 @@ export class StoreMachine {
     };
   }
 
+  /** Where the bytes of an object are; undefined when there is no such object any more. */
+  whereIs(block: number, generation: number): "memory" | "disk" | undefined {
+    const found = this.#blocks.find(block, generation);
+    if (found === undefined || found.freed || found.state === "lost") return undefined;
+    return found.state === "disk" || found.state === "restoring" ? "disk" : "memory";
+  }
+
   /** Throws when an invariant is broken. */
   check(): void {
     checkStore({

@@ -1,8 +1,10 @@
 /** `get`, `put`, `wait`, `cancel`, `free`: refs and their values. */
-import { compileGetOptions, compileWaitOptions, IonoError, type GetOptions, type WaitOptions } from "@iono/core";
+import { compileGetOptions, compileWaitOptions, IonoError, payloadForms, type GetOptions, type WaitOptions } from "@iono/core";
 import { cancelRef } from "../owner/cancel.ts";
 import { getMany, getOne, unlimited, type GetOptions as CompiledGet } from "../owner/get.ts";
-import { Ref } from "../owner/object-ref.ts";
+import { Ref, refState } from "../owner/object-ref.ts";
+import type { Owner } from "../owner/owner.ts";
+import { payloadBytes } from "../owner/payload.ts";
 import { RefStream } from "../owner/stream.ts";
 import { waitFor, type Waitable as AnyWaitable } from "../owner/wait.ts";
 import { currentMember } from "./runtime.ts";
@@ -47,9 +49,46 @@ export const cancel = ((ref: unknown, options: CancelOptions = {}): void => {
   else throw notARef("cancel", ref);
 }) as Cancel;
 
-/** Lets go of values at once; getting the refs later fails with ObjectFreed. */
+/** Deletes objects, whoever has refs of them; getting these later fails with ObjectFreed. A pending one is deleted when it comes. */
 export function free(refs: ObjectRef<unknown> | readonly ObjectRef<unknown>[]): void {
-  for (const ref of Array.isArray(refs) ? (refs as readonly ObjectRef<unknown>[]) : [refs as ObjectRef<unknown>]) ref[Symbol.dispose]();
+  const { owner } = currentMember();
+  for (const ref of listOfRefs("free", refs)) owner.free(ref);
+}
+
+/** Where the value of a ref is, as this process knows it. */
+export interface ObjectLocation {
+  /** pending: not there yet. inline: in this process's memory. store, spilled: in the object store, on its disk. */
+  readonly state: "pending" | "inline" | "store" | "spilled" | "error" | "freed";
+  /** Bytes of the encoded value; undefined while there is none. */
+  readonly size: number | undefined;
+  /** Ids of the nodes that have it. */
+  readonly nodes: readonly string[];
+}
+
+/** Where the values of refs are, in their order. Waits for nothing. */
+export async function objectLocations(refs: readonly ObjectRef<unknown>[]): Promise<ObjectLocation[]> {
+  const { owner } = currentMember();
+  return listOfRefs("objectLocations", refs).map((ref) => locationOf(owner, ref));
+}
+
+function locationOf(owner: Owner, ref: Ref): ObjectLocation {
+  if (ref.state === refState.pending) return { state: "pending", size: undefined, nodes: [] };
+  if (ref.state === refState.freed) return { state: "freed", size: undefined, nodes: [] };
+  const payload = owner.payloadOf(ref);
+  const size = payloadBytes(payload);
+  if (ref.state === refState.error) return { state: "error", size, nodes: here };
+  if (payload.form !== payloadForms.stored) return { state: "inline", size, nodes: here };
+  const place = owner.store.whereIs(payload.location);
+  if (place === "nowhere") return { state: "freed", size: undefined, nodes: [] };
+  return { state: place === "memory" ? "store" : "spilled", size, nodes: here };
+}
+
+const here: readonly string[] = ["local"];
+
+function listOfRefs(where: string, given: unknown): readonly Ref[] {
+  const refs: unknown[] = Array.isArray(given) ? given : [given];
+  for (const ref of refs) if (!(ref instanceof Ref)) throw notARef(where, ref);
+  return refs as Ref[];
 }
 
 function notARef(where: string, value: unknown, wanted = "an ObjectRef or a list of them"): IonoError {

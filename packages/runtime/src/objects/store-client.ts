@@ -23,6 +23,8 @@ export interface StoreClientOptions {
 /** Values up to this size are copied out; a mapping costs 60 µs. */
 export const copyLimitBytes = 512 * 1024;
 const mebibyte = 1024 * 1024;
+/** Writing fresh pages for so much takes longer than a collection. */
+const worthCollectingBytes = 256 * mebibyte;
 /** A wait for room collects garbage after so long, and then again and again. */
 const firstParkMs = 20;
 const longestParkMs = 500;
@@ -40,6 +42,8 @@ export class StoreClient {
   readonly #options: StoreClientOptions;
   readonly #pins = new Map<number, Pins>();
   #opened: { readonly link: StoreLink; readonly handles: HandleTable } | undefined;
+  /** The last large object got pages that were never used. */
+  #grewStore = false;
   #closed = false;
 
   private constructor(options: StoreClientOptions) {
@@ -57,6 +61,13 @@ export class StoreClient {
   write(encoded: Encoded, pinnedFor: number): StoreLocation {
     const layout = layOut(encoded);
     return this.#fill(this.#allocate(layout.sizeBytes, pinnedFor), encoded, layout);
+  }
+
+  /** Like `write`; undefined when the store is full. */
+  tryWrite(encoded: Encoded, pinnedFor: number): StoreLocation | undefined {
+    const layout = layOut(encoded);
+    const reply = this.#tryAllocate(layout.sizeBytes, pinnedFor);
+    return reply.status === "full" ? undefined : this.#fill(this.#granted(reply, layout.sizeBytes), encoded, layout);
   }
 
   /** Like `write`; waits without blocking when the store is full. */
@@ -130,7 +141,12 @@ export class StoreClient {
   }
 
   stats(): Record<string, number | string> {
-    return JSON.parse(this.#open().link.askText("stats")) as Record<string, number | string>;
+    return JSON.parse(this.#open().link.askText({ op: "stats" })) as Record<string, number | string>;
+  }
+
+  /** Where the bytes at a location are now; "nowhere" when the object is gone. */
+  whereIs({ block, generation }: StoreLocation): "memory" | "disk" | "nowhere" {
+    return JSON.parse(this.#open().link.askText({ op: "locate", block, generation })) as "memory" | "disk" | "nowhere";
   }
 
   /** Ends the link. Mappings stay readable; pins end with this process. */
@@ -154,6 +170,12 @@ export class StoreClient {
 
   // Writing
 
+  #tryAllocate(sizeBytes: number, pinnedFor: number): StoreReply {
+    const { link } = this.#open();
+    const ticket = link.newTicket();
+    return this.#settle(link.ask({ op: "allocate", ticket, size: sizeBytes, process: pinnedFor }), ticket);
+  }
+
   #allocate(sizeBytes: number, pinnedFor: number): StoreReply {
     const { link, handles } = this.#open();
     const ask = (patient: boolean): StoreReply => {
@@ -167,6 +189,7 @@ export class StoreClient {
       });
       return this.#settle(reply, ticket);
     };
+    if (this.#expectsFreshPages(sizeBytes)) handles.collectBlocking(false);
     let reply = ask(false);
     // Our own garbage goes first: the agent would write it to disk.
     if (reply.status === "full" && handles.collectBlocking(false) > 0) reply = ask(false);
@@ -188,6 +211,10 @@ export class StoreClient {
       });
       return this.#settleAsync(reply, ticket);
     };
+    if (this.#expectsFreshPages(sizeBytes)) {
+      handles.collect();
+      await nextTurn();
+    }
     let reply = await ask(false);
     if (reply.status === "full") {
       handles.collect();
@@ -200,8 +227,19 @@ export class StoreClient {
     return this.#granted(reply, sizeBytes);
   }
 
+  /**
+   * A page that was never used costs ten times what a warm one does: when the last large object got such pages, garbage is
+   * collected before the next one grows the store further.
+   */
+  #expectsFreshPages(sizeBytes: number): boolean {
+    return this.#grewStore && sizeBytes >= worthCollectingBytes;
+  }
+
   #granted(reply: StoreReply, sizeBytes: number): StoreReply {
-    if (reply.status === "granted") return reply;
+    if (reply.status === "granted") {
+      if (sizeBytes >= worthCollectingBytes) this.#grewStore = reply.fresh;
+      return reply;
+    }
     throw refused(reply, { sizeBytes, capacityBytes: this.#open().link.welcome.capacityBytes });
   }
 

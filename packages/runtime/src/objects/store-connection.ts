@@ -19,6 +19,7 @@ interface ConnectionHost {
   hello(process: number, secret: Uint8Array): boolean;
   handle(event: StoreEvent): void;
   stats(): Record<string, number | string>;
+  whereIs(block: number, generation: number): "memory" | "disk" | undefined;
   progress(): number;
   /** @param tickets those without an answer. */
   closed(process: number | undefined, tickets: Iterable<number>): void;
@@ -143,6 +144,8 @@ export class StoreConnection {
         return;
       case "stats":
         return this.#reply({ text: JSON.stringify(this.#host.stats()) });
+      case "locate":
+        return this.#reply({ text: JSON.stringify(this.#host.whereIs(block, generation) ?? "nowhere") });
       case "hello":
         return this.close();
     }

@@ -80,8 +80,8 @@ export class StoreLink {
     return this.#receive(request.op === "await" ? (request.size ?? 0) : 0);
   }
 
-  askText(op: "stats"): string {
-    this.ask({ op });
+  askText(request: Partial<StoreRequest> & { readonly op: "stats" | "locate" }): string {
+    this.ask(request);
     return this.#text;
   }
 

@@ -30,6 +30,7 @@ export const storeOps = {
   await: 8,
   cancel: 9,
   stats: 10,
+  locate: 11,
 } as const;
 
 export type StoreOp = keyof typeof storeOps;

@@ -107,6 +107,7 @@ export class StoreServer {
       hello: (process, secret) => this.#hello(connection, process, secret),
       handle: (event) => this.handle(event),
       stats: () => ({ ...this.stats() }),
+      whereIs: (block, generation) => this.#machine.whereIs(block, generation),
       // Reading or writing the disk is getting somewhere, too.
       progress: () => this.#machine.stats().progress + (this.#spiller.isWorking ? performance.now() : 0),
       closed: (process, tickets) => {

@@ -9,7 +9,7 @@ import type { Peers } from "../member/peers.ts";
 import { actorDeath, ActorDeath } from "./actor-death.ts";
 import type { Definition } from "./definition.ts";
 import { Failure } from "./failure.ts";
-import { refState } from "./object-ref.ts";
+import { isSettled } from "./object-ref.ts";
 import type { Owner } from "./owner.ts";
 import type { ActorDescriptor } from "./payload.ts";
 import type { Sender } from "./sender.ts";
@@ -214,7 +214,7 @@ export class ActorClient implements Destination {
   #send(task: Task): void {
     const sender = this.#sender;
     if (sender === null) throw new IonoError("Internal", "a call of an actor was to be sent without a link");
-    if (task.ref.state !== refState.pending) {
+    if (isSettled(task.ref)) {
       this.#owner.finish(task);
       return;
     }

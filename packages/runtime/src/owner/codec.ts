@@ -122,7 +122,7 @@ export class Codec {
     }
     if (references.length === 0 && encoded.parts.length === 0) return { payload: { form: 0, bytes: encoded.bytes }, holds: [] };
     // Parts are views of the caller's memory: an inline payload that outlives this call needs its own copy (I3).
-    const parts = encoded.parts.map((part) => Uint8Array.prototype.slice.call(part));
+    const parts = encoded.parts.map(copyOf);
     return { payload: { form: 1, bytes: encoded.bytes, parts, references }, holds: host.objects };
   }
 
@@ -145,7 +145,11 @@ export class Codec {
     for (const part of encoded.parts) size += part.length;
     if (size <= inlineLimitBytes) return null;
     const references = host.objects.map((object) => this.#owner.references.leave(object));
-    const location = await this.#owner.store.writeAsync(encoded, this.#owner.identity.processNumber);
+    const { store, identity } = this.#owner;
+    // What waits for room is copied first: the caller may change the value as soon as it has the promise (I3).
+    const location =
+      store.tryWrite(encoded, identity.processNumber) ??
+      (await store.writeAsync({ bytes: encoded.bytes, parts: encoded.parts.map(copyOf) }, identity.processNumber));
     return { payload: { form: 2, location, references }, objects: host.objects, holds: [...host.objects, this.#owner.store.adopt(location)] };
   }
 
@@ -177,7 +181,11 @@ export class Codec {
 
 /** Parts of an inline payload are kept by the ref: each decode gets its own copy (I3). Those of the store are private already. */
 function copies(payload: Payload, parts: readonly Uint8Array[]): readonly Uint8Array[] {
-  return payload.form === 2 ? parts : parts.map((part) => Uint8Array.prototype.slice.call(part));
+  return payload.form === 2 ? parts : parts.map(copyOf);
+}
+
+function copyOf(part: Uint8Array): Uint8Array {
+  return Uint8Array.prototype.slice.call(part);
 }
 
 const noParts: readonly Uint8Array[] = [];

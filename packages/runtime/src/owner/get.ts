@@ -76,7 +76,8 @@ class Latch implements Waiter, WaitingGet {
 /** The value of one ref. */
 export function getOne(owner: Owner, ref: Ref, options: GetOptions): Promise<unknown> {
   if (ref.state === refState.pending) return waitFor(owner, [ref], options).then(() => valueOf(owner, ref));
-  if ((++readyGets & 63) === 0 && turnIsDue()) return nextTurn().then(() => valueOf(owner, ref));
+  // Large values are what finalizers are for: there the turn is worth looking for each time.
+  if ((ref.state === refState.payload || (++readyGets & 63) === 0) && turnIsDue()) return nextTurn().then(() => valueOf(owner, ref));
   if (ref.state === refState.immediate) return Promise.resolve(ref.value);
   try {
     return Promise.resolve(valueOf(owner, ref));
@@ -146,7 +147,7 @@ function waitFor(owner: Owner, refs: readonly Ref[], options: GetOptions): Promi
       latch.remaining++;
       addWaiter(ref, latch);
     }
-    const resumed = owner.surroundings.waiting((reason) => latch.stop(reason));
+    const resumed = owner.waiting(refs, (reason) => latch.stop(reason));
     if (timeoutMs !== Infinity || signal !== undefined) watchLimits(latch, options, resumed);
     else {
       latch.leave = resumed;

@@ -69,6 +69,11 @@ function release(ref: Ref): void {
   onRelease(ref);
 }
 
+/** It has its value or its error. A ref that was let go while pending has neither, and its task goes on. */
+export function isSettled(ref: Ref): boolean {
+  return ref.state !== refState.pending && ref.state !== refState.freed;
+}
+
 export function addWaiter(ref: Ref, waiter: Waiter): void {
   const present = ref.waiter;
   if (present === null) ref.waiter = waiter;

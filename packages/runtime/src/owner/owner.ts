@@ -18,9 +18,10 @@ import {
   type RetryOn,
 } from "@iono/core";
 import type { CaptureContext } from "../capture/index.ts";
-import type { StoreClient } from "../objects/index.ts";
+import { StoreHandle, type StoreClient } from "../objects/index.ts";
 import { allocate } from "../values/fast-buffer.ts";
 import { writeValue } from "../values/index.ts";
+import { ArgumentPins } from "./argument-pins.ts";
 import { isImmediate } from "./immediate.ts";
 import { InlineBudget } from "./inline-budget.ts";
 import { Borrows } from "./borrows.ts";
@@ -29,7 +30,7 @@ import { Codec, type Outgoing } from "./codec.ts";
 import type { Definition } from "./definition.ts";
 import { Failure } from "./failure.ts";
 import type { WaitingGet } from "./get.ts";
-import { addWaiter, Ref, refState, setReleaseHook, settle, type Identity } from "./object-ref.ts";
+import { addWaiter, isSettled, Ref, refState, setReleaseHook, settle, type Identity } from "./object-ref.ts";
 import { packPayload, payloadBytes, unpackMessage, unpackPayload, type Payload } from "./payload.ts";
 import { PendingTable } from "./pending-table.ts";
 import { Received, References } from "./references.ts";
@@ -192,7 +193,7 @@ export class Owner {
   dependencySettled(task: Task, ref: Ref): void {
     task.unsettled--;
     if (ref.state === refState.error || ref.state === refState.freed) task.failedDependency ??= ref;
-    if (task.unsettled > 0 || task.ref.state !== refState.pending) return;
+    if (task.unsettled > 0 || isSettled(task.ref)) return;
     this.#resolveArguments(task);
     task.destination.ready(task);
   }
@@ -212,6 +213,7 @@ export class Owner {
         payloads.push(each instanceof Ref ? this.payloadOf(each) : each.payload);
       }
       this.#boundArguments(payloads, held);
+      this.#pinArguments(payloads, held);
       for (const payload of payloads) {
         const packed = packPayload(payload);
         const header = Buffer.allocUnsafe(5);
@@ -228,6 +230,16 @@ export class Owner {
     task.bytes = Buffer.concat(pieces, length);
     task.at = 0;
     task.length = length;
+  }
+
+  /** Blocks of refs among the arguments: whoever lets go of such a ref does not take it from the task. */
+  #pinArguments(payloads: readonly Payload[], held: object[]): void {
+    let pins: ArgumentPins | null = null;
+    for (const [i, payload] of payloads.entries()) {
+      if (payload.form !== payloadForms.stored || !(held[i] instanceof Ref)) continue;
+      if (pins === null) held.push((pins = new ArgumentPins(this.store)));
+      pins.add(payload.location);
+    }
   }
 
   /** What is too much to travel inline moves to the store, the largest first (`limits.inlineArguments`). */
@@ -350,7 +362,7 @@ export class Owner {
       const task = this.table.find(wire);
       if (task !== undefined && task.sender === sender && chunk[at + 6] === (task.attempt & 0xff)) {
         this.#result(task, sender, status, form, chunk.readFloatLE(at + 8), chunk, from, from + length);
-      }
+      } else if (form !== 0) this.#unwanted(sender, wire, status, form, chunk, from, from + length);
       at = from + length;
     }
     this.settledSome();
@@ -393,16 +405,14 @@ export class Owner {
   }
 
   #settleValue(ref: Ref, form: number, chunk: Buffer, start: number, end: number): void {
-    if (ref.state !== refState.pending) return;
     if (form === 0) {
+      if (ref.state !== refState.pending) return;
       if (isImmediate(chunk[start])) settle(ref, refState.immediate, this.codec.decodePlain(chunk, start, end));
       else if (this.#inline.exceededBy(end - start) && this.hasStore) this.#settleInStore(ref, chunk.subarray(start, end));
       else settle(ref, refState.bytes, Uint8Array.prototype.slice.call(chunk, start, end));
       return;
     }
-    const received = this.received(form, chunk, start, end, true);
-    ref.keep = received;
-    settle(ref, refState.payload, received);
+    this.settleWith(ref, unpackPayload(form, chunk, start, end), false, true);
   }
 
   /** A small value that is too much for this process's memory. */
@@ -423,9 +433,21 @@ export class Owner {
   #answeredCancelled(task: Task, sender: Sender, status: number, form: number, chunk: Buffer, start: number, end: number): void {
     if (status === resultStatus.value && task.refs !== null) {
       for (const payload of unpackMessage(chunk, start, end) as Payload[]) this.discard(payload);
-    } else if (form === payloadForms.stored) this.discard(unpackPayload(form, chunk, start, end));
-    if (form !== 0) sender.acknowledge(task.wire);
+      if (form !== 0) sender.acknowledge(task.wire);
+    } else if (form !== 0) this.#unwanted(sender, task.wire, status, form, chunk, start, end);
     cancelEnded(this, task, "answered");
+  }
+
+  /** A result that nobody waits for any more: what it holds, here and at its executor, is let go. */
+  #unwanted(sender: Sender, wire: number, status: number, form: number, chunk: Buffer, start: number, end: number): void {
+    if (status === resultStatus.item) {
+      this.discard(unpackPayload(form, chunk, start + 4, end));
+      sender.acknowledgeItem(wire, chunk.readUInt32LE(start));
+      return;
+    }
+    const message = unpackMessage(chunk, start, end) as Payload | Payload[];
+    for (const payload of Array.isArray(message) ? message : [message]) this.discard(payload);
+    sender.acknowledge(wire);
   }
 
   /** Lets go of what a payload that arrived, and that nobody wants, holds in the store for this process. */
@@ -455,7 +477,10 @@ export class Owner {
 
   /** Settles a ref with a payload that arrived. `pinned`: its block was pinned for this process by the sender. */
   settleWith(ref: Ref, payload: Payload, failed: boolean, pinned: boolean): void {
-    if (ref.state !== refState.pending) return;
+    if (ref.state !== refState.pending) {
+      if (pinned) this.discard(payload);
+      return;
+    }
     let received: Received;
     try {
       received = this.references.receive(payload, pinned);
@@ -494,7 +519,7 @@ export class Owner {
     task.retriesLeft--;
     task.attempt++;
     if (retryDelayMs > 0) await new Promise((resolve) => setTimeout(resolve, retryDelayMs));
-    if (task.ref.state === refState.pending) {
+    if (!isSettled(task.ref)) {
       task.destination.enqueue(task);
       this.flush();
     }
@@ -503,7 +528,11 @@ export class Owner {
   /** The task is over: its arguments are let go. */
   finish(task: Task): void {
     if (!this.table.remove(task)) return;
-    task.held = null;
+    if (task.held !== null) {
+      const last = task.held.at(-1);
+      if (last instanceof ArgumentPins) last.release();
+      task.held = null;
+    }
     task.destination.finished(task);
     if (task.timer !== null) clearTimeout(task.timer);
     if (task.parent !== null) (task.parent as TaskContext).children?.delete(task);
@@ -549,7 +578,7 @@ export class Owner {
       case refState.bytes:
         return { form: 0, bytes: ref.value as Uint8Array };
       case refState.payload:
-        return (ref.value as Received).payload;
+        return (ref.value = this.references.current(ref.value as Received)).payload;
       case refState.error:
         return (ref.value as Failure).payload(this.codec);
       default:
@@ -557,21 +586,54 @@ export class Owner {
     }
   }
 
+  /** Takes a value from everyone who has it, as far as it is in the store. */
+  free(ref: Ref): void {
+    if (ref.state === refState.payload) {
+      const { payload } = ref.value as Received;
+      if (payload.form === payloadForms.stored) this.store.free(payload.location);
+    }
+    this.release(ref);
+  }
+
   /** Lets go of a ref's value at once. */
   release(ref: Ref): void {
     if (ref.state === refState.pending) {
+      // The task goes on; whoever waits for its value is told, and the value is let go when it comes.
       ref.keep = null;
+      settle(ref, refState.freed, undefined);
       return;
     }
-    const received = ref.value;
+    const { value, keep } = ref;
     ref.state = refState.freed;
     ref.value = undefined;
-    const handles = Array.isArray(ref.keep) ? (ref.keep as object[]) : received instanceof Received && received.handle !== null ? [received.handle] : [];
+    // What contains it, here or elsewhere, needs the block still: it goes with the last of them.
+    if (this.references.hasLeft(ref)) {
+      ref.keep ??= value instanceof Received ? value : null;
+      return;
+    }
     ref.keep = null;
-    for (const handle of handles) if (handle instanceof Ref === false && "release" in handle) (handle as { release(): void }).release();
+    if (Array.isArray(keep)) for (const each of keep) if (each instanceof StoreHandle) each.release();
+    if (value instanceof Received) value.handle?.release();
   }
 
   // waiting
+
+  /**
+   * Somebody begins to wait for `items`; call the result when they no longer do. Refs of other processes keep the event
+   * loop alive meanwhile, as pending tasks of this one do anyway.
+   */
+  waiting(items: readonly object[], interrupt: (reason: Error) => void): (() => void) | null {
+    const resumed = this.surroundings.waiting(interrupt);
+    const isForeign = (item: object): boolean => item instanceof Ref && item.state === refState.pending && item.home !== this.identity;
+    if (!items.some(isForeign)) return resumed;
+    this.surroundings.owed(true);
+    let over = false;
+    return () => {
+      resumed?.();
+      if (!over) this.surroundings.owed(false);
+      over = true;
+    };
+  }
 
   #startOwing(): void {
     if (!this.#owing) {

@@ -7,7 +7,7 @@
  */
 import { CannotTravelError, IonoError } from "@iono/core";
 import type { StoreHandle } from "../objects/index.ts";
-import { Ref, refState, type Identity } from "./object-ref.ts";
+import { isSettled, Ref, refState, type Identity } from "./object-ref.ts";
 import type { Owner } from "./owner.ts";
 import type { ObjectReference, Payload, WireReference } from "./payload.ts";
 
@@ -39,6 +39,7 @@ export class References {
   readonly #escaped = new Map<number, WeakRef<Ref>>();
   /** Refs of other processes, so that the same id is the same object. */
   readonly #borrowed = new Map<string, WeakRef<Ref>>();
+  readonly #left = new WeakSet<Ref>();
   readonly #identities = new Map<number, Identity>();
   readonly #forget = new FinalizationRegistry<number | string>((key) => {
     if (typeof key === "number") this.#drop(this.#escaped, key);
@@ -70,6 +71,30 @@ export class References {
     return kind.arrive(wire, this.#owner);
   }
 
+  /**
+   * A payload as it is sent on: a ref inside it that was pending when the payload was made takes along what it has got
+   * since, for its owner may have forgotten it (I1).
+   */
+  current(received: Received): Received {
+    const { payload, objects, handle } = received;
+    if (payload.form === 0 || !isOutdated(received, new Set())) return received;
+    const references = payload.references.map((wire, i) => {
+      const object = objects[i];
+      return object instanceof Ref && isSettled(object) ? this.leave(object) : wire;
+    });
+    return new Received({ ...payload, references }, objects, handle);
+  }
+
+  /** Something contains the ref from now on that does not pin its block itself. */
+  contained(ref: Ref): void {
+    this.#left.add(ref);
+  }
+
+  /** The ref has been sent, or is inside something that was: letting go of it here must not take it from there. */
+  hasLeft(ref: Ref): boolean {
+    return this.#left.has(ref);
+  }
+
   /** The own ref with this sequence, if it has left the process and is still alive. */
   escaped(sequence: number): Ref | undefined {
     return this.#escaped.get(sequence)?.deref();
@@ -94,6 +119,7 @@ export class References {
   #leaveRef(ref: Ref): ObjectReference {
     const owner = ref.home.processNumber;
     const { sequence } = ref;
+    this.#left.add(ref);
     if (ref.home === this.#owner.identity && !this.#escaped.has(sequence)) {
       this.#escaped.set(sequence, new WeakRef(ref));
       this.#forget.register(ref, sequence);
@@ -132,6 +158,16 @@ export class References {
   #drop<K>(map: Map<K, WeakRef<Ref>>, key: K): void {
     if (map.get(key)?.deref() === undefined) map.delete(key);
   }
+}
+
+function isOutdated({ payload, objects }: Received, seen: Set<object>): boolean {
+  if (payload.form === 0) return false;
+  return payload.references.some((wire, i) => {
+    const object = objects[i];
+    if (wire.kind !== "object" || !(object instanceof Ref) || !isSettled(object) || seen.has(object)) return false;
+    seen.add(object);
+    return wire.payload === undefined || (object.value instanceof Received && isOutdated(object.value, seen));
+  });
 }
 
 const none: readonly object[] = [];

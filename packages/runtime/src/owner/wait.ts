@@ -31,7 +31,7 @@ export async function waitFor<T extends Waitable>(owner: Owner, items: readonly 
   if (missing > 0 && options.timeoutMs > 0) {
     options.signal?.throwIfAborted();
     await new Promise<void>((resolve, reject) => {
-      const resumed = owner.surroundings.waiting((reason) => finish(reason));
+      const resumed = owner.waiting(items, (reason) => finish(reason));
       const nextSettled = (): void => {
         if (--missing === 0) finish();
       };
