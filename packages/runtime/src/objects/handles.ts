@@ -58,6 +58,8 @@ export class HandleTable {
   #releasedBytes = 0;
   #liveBytes = 0;
   #notBefore = 0;
+  /** The threshold was passed before: what was released since tells whether that is worth it. */
+  #collected = false;
   /** Set from a collection until the next turn of the event loop. */
   #turn: NodeJS.Immediate | undefined;
 
@@ -127,11 +129,16 @@ export class HandleTable {
   #collectByBytes(bytes: number): void {
     this.#createdBytes += bytes;
     if (this.#createdBytes < this.#thresholdBytes) return;
+    // A loop that never turns to its event loop runs no finalizers: there the collection has to look for itself.
+    const blocking = this.#turn !== undefined;
+    const released = blocking ? this.collectBlocking(false) : this.#releasedBytes;
+    const judged = blocking || this.#collected;
+    if (!blocking) this.collect();
+    this.#collected = true;
+    this.#releasedBytes = 0;
     // A process that keeps what it makes is asked less and less often.
-    const useful = this.#releasedBytes * 4 >= this.#thresholdBytes;
+    const useful = !judged || released * 4 >= this.#thresholdBytes;
     const longer = Math.min(this.#thresholds.maxBytes, this.#thresholdBytes * 2);
     this.#thresholdBytes = useful ? this.#thresholds.baseBytes : longer;
-    this.#releasedBytes = 0;
-    this.collect();
   }
 }
