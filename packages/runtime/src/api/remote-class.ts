@@ -2,7 +2,6 @@
 import {
   compileActorOptions,
   IonoError,
-  type ActorMethod,
   type ActorOptions,
   type CompiledActorOptions,
 } from "@iono/core";
@@ -14,40 +13,51 @@ import { ActorDeath } from "../owner/actor-death.ts";
 import { Failure } from "../owner/failure.ts";
 import { addWaiter, Ref, refState } from "../owner/object-ref.ts";
 import { toError } from "../owner/owner.ts";
-import { packMessage, type ActorDescriptor } from "../owner/payload.ts";
+import { packMessage, type ActorDescriptor, type ClassReference } from "../owner/payload.ts";
+import { travelsByReference } from "../values/seam.ts";
 import type { ActorPayload } from "../worker/host-actor.ts";
 import { makeHandle } from "./actor-handle.ts";
+import { ClassCode, type EncodedClass } from "./class-code.ts";
 import type { HandleOptions } from "./method-caller.ts";
-import { currentMember } from "./runtime.ts";
+import { currentMember, onNewMember } from "./runtime.ts";
 
 export function isClass(target: Function): boolean {
   return /^class\b/.test(Function.prototype.toString.call(target));
 }
 
 export class RemoteClassObject {
-  readonly local: Function;
+  readonly #code: ClassCode;
   readonly #options: ActorOptions | undefined;
   readonly #overrides: ActorOptions | undefined;
   readonly #compiled: CompiledActorOptions;
-  readonly #methods: Record<string, ActorMethod>;
 
-  constructor(target: Function, options: ActorOptions | undefined, overrides: ActorOptions | undefined) {
-    this.local = target;
+  /** @throws IonoError BadOption naming the option. */
+  constructor(code: ClassCode, options: ActorOptions | undefined, overrides: ActorOptions | undefined) {
+    this.#code = code;
     this.#options = options;
     this.#overrides = overrides;
-    this.#methods = methodsOf(target);
     this.#compiled = compileActorOptions(options, overrides, {
-      methodNames: Object.keys(this.#methods),
-      hasAsyncMethods: Object.values(this.#methods).some((method) => method.async),
+      methodNames: Object.keys(code.methods),
+      hasAsyncMethods: Object.values(code.methods).some((method) => method.async),
     });
   }
 
+  /** The plain class, for unit tests. */
+  get local(): Function {
+    return this.#code.local;
+  }
+
   options(overrides: ActorOptions): RemoteClassObject {
-    return new RemoteClassObject(this.local, this.#options, { ...this.#overrides, ...overrides });
+    return new RemoteClassObject(this.#code, this.#options, { ...this.#overrides, ...overrides });
+  }
+
+  /** @internal How it travels inside a value. */
+  leave(member: Member): ClassReference {
+    return this.#code.leave(member, { base: this.#options ?? {}, overrides: this.#overrides ?? {} });
   }
 
   remote(...args: unknown[]): object {
-    const className = this.local.name === "" ? "anonymous" : this.local.name;
+    const { name: className, methods } = this.#code;
     if (isImporting()) {
       throw new IonoError(
         "SubmittedWhileImporting",
@@ -57,7 +67,7 @@ export class RemoteClassObject {
     const member = currentMember();
     const options = this.#compiled;
     const { codec } = member.owner;
-    const actorClass = codec.encode(this.local, [className]);
+    const actorClass = this.#code.encode(member);
     // Snapshots now (I3); refs wait for their values.
     const given = args.map((value, i) =>
       value instanceof Ref ? value : codec.encode(value, [`argument ${i} of new ${className}`]),
@@ -73,7 +83,7 @@ export class RemoteClassObject {
       running: options.resources,
       maxConcurrency: options.maxConcurrency,
       groups: options.concurrencyGroups,
-      methods: this.#methods,
+      methods,
       options: this.#handleOptions(),
     };
     const client = member.actorClient(descriptor, false);
@@ -88,9 +98,10 @@ export class RemoteClassObject {
   }
 }
 Object.defineProperty(RemoteClassObject, "name", { value: "RemoteClass" });
+Object.defineProperty(RemoteClassObject.prototype, travelsByReference, { value: true });
 
 /** Declares the actor at once, so that its handle may go anywhere; its arguments follow when they are there. */
-function create(member: Member, client: ActorClient, actorClass: Outgoing, given: readonly (Outgoing | Ref)[]): void {
+function create(member: Member, client: ActorClient, actorClass: EncodedClass, given: readonly (Outgoing | Ref)[]): void {
   const { descriptor } = client;
   const isReady = given.every((each) => !(each instanceof Ref) || isValue(each));
   const payload = isReady ? payloadOf(member, actorClass, given) : null;
@@ -139,10 +150,16 @@ function failureOf(given: readonly (Outgoing | Ref)[]): { failure: Failure | nul
   return null;
 }
 
-function payloadOf(member: Member, actorClass: Outgoing, given: readonly (Outgoing | Ref)[]): ActorPayload {
+function payloadOf(member: Member, actorClass: EncodedClass, given: readonly (Outgoing | Ref)[]): ActorPayload {
   return {
+    key: actorClass.key,
     actorClass: actorClass.payload,
-    args: given.map((each) => (each instanceof Ref ? member.owner.payloadOf(each) : each.payload)),
+    companions: actorClass.companions,
+    args: given.map((each) => {
+      if (!(each instanceof Ref)) return each.payload;
+      member.owner.references.contained(each);
+      return member.owner.payloadOf(each);
+    }),
   };
 }
 
@@ -162,25 +179,21 @@ function whenSettled(items: readonly unknown[], then: () => void): void {
   }
 }
 
-/** Public methods along the prototype chain, with how their calls travel. */
-function methodsOf(target: Function): Record<string, ActorMethod> {
-  const methods: Record<string, ActorMethod> = {};
-  for (
-    let prototype: object | null = target.prototype as object | null;
-    prototype !== null && prototype !== Object.prototype;
-    prototype = Object.getPrototypeOf(prototype) as object | null
-  ) {
-    for (const name of Object.getOwnPropertyNames(prototype)) {
-      if (name === "constructor" || Object.hasOwn(methods, name)) continue;
-      const member = Object.getOwnPropertyDescriptor(prototype, name)?.value as unknown;
-      if (typeof member !== "function") continue;
-      const kind = member.constructor.name;
-      methods[name] = { generator: kind.endsWith("GeneratorFunction"), async: kind.startsWith("Async") };
-    }
-  }
-  return methods;
+export function createRemoteClass(target: Function, options: object | undefined): RemoteClassObject {
+  return new RemoteClassObject(new ClassCode({ target }), options as ActorOptions | undefined, undefined);
 }
 
-export function createRemoteClass(target: Function, options: object | undefined): RemoteClassObject {
-  return new RemoteClassObject(target, options as ActorOptions | undefined, undefined);
-}
+onNewMember((member) => {
+  member.owner.references.register({
+    kind: "class",
+    leave: (object) => (object instanceof RemoteClassObject ? object.leave(member) : undefined),
+    arrive: (wire) => {
+      if (wire.kind !== "class") throw new Error("unreachable");
+      if (wire.payload !== undefined) member.learnDefinition(wire.key, wire.payload);
+      for (const [key, payload] of wire.companions ?? []) member.learnDefinition(key, payload);
+      const received = wire.payload === undefined ? null : member.owner.references.receive(wire.payload, false);
+      const { base, overrides } = wire.options as { base: ActorOptions; overrides: ActorOptions };
+      return new RemoteClassObject(new ClassCode({ reference: wire, received }), base, overrides);
+    },
+  });
+});

@@ -88,6 +88,14 @@ export class Executor {
     this.#surroundings = surroundings;
   }
 
+  /** Tasks and calls that have ended here. */
+  runs = 0;
+
+  /** Nothing is under way here. */
+  get idle(): boolean {
+    return this.#registered === 0 && this.#waiting === 0 && this.#tasks.running === 0;
+  }
+
   /** Nothing computes here: a child of a waiting task may run by loopback. */
   get mayLoopBack(): boolean {
     return this.#actor === null && this.#tasks.running === 0 && this.#waiting > 0;
@@ -473,6 +481,7 @@ export class Executor {
 
   #ended(running: RunningTask, durationUs: number): void {
     running.ended = true;
+    this.runs++;
     const { definition, group } = running;
     if (running.waits === 0) group.running--;
     else {

@@ -14,6 +14,7 @@ import { Owner, type TaskContext } from "../owner/owner.ts";
 import { Sender } from "../owner/sender.ts";
 import { platform } from "../platform/index.ts";
 import { AgentLink } from "./agent-link.ts";
+import { IdleCollection } from "./idle-collection.ts";
 import { Peers } from "./peers.ts";
 
 export interface MemberOptions {
@@ -44,6 +45,7 @@ export class Member {
   readonly #dropped = new FinalizationRegistry<ActorClient>((client) => this.#dropActor(client));
   /** Requests under way by which this process may get a handle; meanwhile no drop is told, which would be told too late. */
   #acquiring = 0;
+  #idleCollection: IdleCollection | null = null;
   readonly #dropsHeld = new Set<ActorClient>();
   #actorCount = 0;
   #loopback: Sender | null = null;
@@ -89,6 +91,11 @@ export class Member {
     this.peers.executor = executor;
     if (!loopback) return;
     this.#loopback = loopbackSender(this.owner, executor, this.number);
+    this.#idleCollection = new IdleCollection({
+      held: () => this.#actors.size,
+      idle: () => executor.idle,
+      runs: () => executor.runs,
+    });
     executor.onAllWaiting = () => {
       for (const pool of this.#pools.values()) if (pool.queue.length > 0) pool.dispatch();
       this.owner.flush();
@@ -187,6 +194,7 @@ export class Member {
     const client = new ActorClient(this.owner, this.agent, this.peers, descriptor, announced);
     this.#actors.set(descriptor.actor, client);
     if (hold) this.owner.borrows.expect(this.agent.request({ t: "hold actor", actor: descriptor.actor }));
+    this.#idleCollection?.arm();
     return client;
   }
 

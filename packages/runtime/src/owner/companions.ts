@@ -1,5 +1,5 @@
 /**
- * Remote functions that name one another: each is encoded inside the other, so one of them must be left out. What was
+ * Remote functions and classes that name one another: each is encoded inside the other, so one of them must be left out. What was
  * left out travels beside, by key.
  */
 import type { Payload, WireReference } from "./payload.ts";
@@ -32,7 +32,7 @@ function walk(payload: Payload, brought: Set<string>, missing: Set<string>): voi
 function note(reference: WireReference, brought: Set<string>, missing: Set<string>): void {
   if (reference.kind === "object") {
     if (reference.payload !== undefined) walk(reference.payload, brought, missing);
-  } else if (reference.kind === "function") {
+  } else if (reference.kind !== "actor") {
     if (reference.payload === undefined) missing.add(reference.key);
     else {
       brought.add(reference.key);

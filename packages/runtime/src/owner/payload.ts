@@ -2,11 +2,11 @@
  * A payload: one value as it travels and as a settled ref keeps it: its bytes, or the place of its bytes in the store,
  * and the refs and handles inside it. See core/protocol/payload.ts for the layout.
  */
-import { IonoError, payloadForms, type ActorSpec, type StoreLocation } from "@iono/core";
+import { IonoError, payloadForms, type ActorMethod, type ActorSpec, type StoreLocation } from "@iono/core";
 import { Packr } from "msgpackr";
 
 /** A ref or handle inside a value, as it travels. */
-export type WireReference = ObjectReference | ActorReference | FunctionReference;
+export type WireReference = ObjectReference | ActorReference | FunctionReference | ClassReference;
 
 export interface ObjectReference {
   readonly kind: "object";
@@ -33,6 +33,17 @@ export interface FunctionReference {
   /** Absent when the definition is being sent already, further out in the same message. */
   readonly payload?: Payload;
   /** Definitions that it names and does not bring. */
+  readonly companions?: ReadonlyArray<readonly [key: string, payload: Payload]>;
+}
+
+/** A remote class: as a remote function, with what its handles need. */
+export interface ClassReference {
+  readonly kind: "class";
+  readonly key: string;
+  readonly options: object;
+  readonly name: string;
+  readonly methods: Record<string, ActorMethod>;
+  readonly payload?: Payload;
   readonly companions?: ReadonlyArray<readonly [key: string, payload: Payload]>;
 }
 
