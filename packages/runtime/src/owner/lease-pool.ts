@@ -215,7 +215,8 @@ export class LeasePool implements Destination {
     this.#unproved.delete(sender);
   }
 
-  #tick(): void {
+  /** True while it wants to be called again though nothing is pending: demand that is over is withdrawn after a while. */
+  #tick(): boolean {
     const now = performance.now();
     for (const sender of this.senders) {
       if (sender.outstanding === 0 || now - sender.lastHeardMs < 4) continue;
@@ -231,6 +232,7 @@ export class LeasePool implements Destination {
     if (!busy && this.#told > 0 && this.#idleTicks >= idleTicks) {
       this.#demand(0);
     }
+    return this.#told > 0 && this.#idleTicks >= 0;
   }
 
   /** The only entry of a sender waits: its worker is busy for another owner. */

@@ -87,10 +87,10 @@ export class Owner {
   };
   #closed: IonoError | null = null;
   readonly #putReferences: readonly object[] = none;
-  /** Called every few milliseconds while tasks are pending. */
   /** Warns of gets that wait very long; drivers have one. */
   overdue: { watch(wait: WaitingGet): void } | null = null;
-  readonly tickers = new Set<() => void>();
+  /** Called every few milliseconds while tasks are pending, and as long as one of them answers true. */
+  readonly tickers = new Set<() => boolean>();
   #ticking = false;
 
   constructor(surroundings: OwnerSurroundings) {
@@ -650,8 +650,9 @@ export class Owner {
   }
 
   readonly #tick = (): void => {
-    for (const ticker of this.tickers) ticker();
-    if (this.table.size === 0) this.#ticking = false;
+    let goesOn = this.table.size > 0;
+    for (const ticker of this.tickers) if (ticker()) goesOn = true;
+    if (!goesOn) this.#ticking = false;
     else setTimeout(this.#tick, tickMs).unref();
   };
 
