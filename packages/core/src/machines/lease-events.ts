@@ -29,7 +29,8 @@ export type LeaseInstruction =
   | { readonly type: "grant"; readonly owner: number; readonly worker: number; readonly lease: number; readonly shape: string }
   | { readonly type: "recall"; readonly owner: number; readonly worker: number; readonly lease: number; readonly shape: string }
   | { readonly type: "place actor"; readonly request: number; readonly worker: number; readonly gpuIds: readonly number[] }
-  | { readonly type: "stop"; readonly worker: number }
+  /** `force`: what runs there is for nobody. */
+  | { readonly type: "stop"; readonly worker: number; readonly force: boolean }
   | {
       readonly type: "infeasible";
       /** 0 for an actor, which `request` names then. */

@@ -174,7 +174,8 @@ export class LeaseMachine {
   #ownerEnded(owner: number): void {
     for (const shape of this.#shapes.values()) shape.demands.delete(owner);
     for (const worker of this.#workers.values()) {
-      if (worker.owners.delete(owner) && worker.owners.size === 0) this.#free(worker);
+      // What it may still run is for nobody, and nobody is left to cancel it.
+      if (worker.owners.delete(owner) && worker.owners.size === 0) this.#stop(worker, true);
     }
   }
 
@@ -254,10 +255,10 @@ export class LeaseMachine {
     shape.since = this.#order++;
   }
 
-  #stop(worker: Worker): void {
+  #stop(worker: Worker, force = false): void {
     this.#leaves(worker);
     worker.state = "stopping";
-    this.#out.push({ type: "stop", worker: worker.number });
+    this.#out.push({ type: "stop", worker: worker.number, force });
   }
 
   #recall(worker: Worker): void {

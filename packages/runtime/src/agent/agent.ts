@@ -225,8 +225,9 @@ export class Agent {
           break;
         case "stop":
           // One that is not up yet has nothing to end in order.
-          if (this.#peers.get(instruction.worker)?.path === "") this.#kill(instruction.worker, "it was not needed any more");
-          else this.#send(instruction.worker, { t: "stop", reason: "it was idle" });
+          if (instruction.force) this.#kill(instruction.worker, "the owner of what it ran had ended");
+          else if (this.#peers.get(instruction.worker)?.path === "") this.#kill(instruction.worker, "it was not needed any more");
+          else this.#send(instruction.worker, { t: "stop", reason: "it was not needed any more" });
           break;
         case "infeasible":
           this.#infeasible(instruction);

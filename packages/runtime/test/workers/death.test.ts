@@ -154,6 +154,32 @@ describe("a worker that ends under its task", () => {
     expect((await failure(inner)).code).toBe("OwnerDied");
   });
 
+  it("what a dead worker had submitted ends with it, an endless loop as well", async () => {
+    const file = noteFile();
+    const endless = remote(
+      (path: string) => {
+        appendFileSync(path, `${process.pid}\n`);
+        for (;;);
+      },
+      { numCpus: 0.5 },
+    );
+    const parent = remote((path: string) => {
+      endless.remote(path);
+      return process.pid;
+    });
+    const pid = await get(parent.remote(file));
+    await expect.poll(() => runs(file).length, { timeout: 5000 }).toBe(1);
+    process.kill(pid, "SIGKILL");
+    const spins = (): boolean => {
+      try {
+        return process.kill(Number(runs(file)[0]), 0);
+      } catch {
+        return false;
+      }
+    };
+    await expect.poll(spins, { timeout: 5000 }).toBe(false);
+  });
+
   it("what a task started goes with its worker", async () => {
     const starts = remote(
       async () => {
