@@ -88,10 +88,17 @@ export function encode(value: unknown, host: EncodeHost, options?: { path?: read
   return writer.take();
 }
 
+/** Between values: a host keeps the refs and handles that it met. */
+const noHost: EncodeHost = { reference: outsideOfValue, image: outsideOfValue, knows: outsideOfValue };
+
+function outsideOfValue(): never {
+  throw new Error("nothing is being encoded");
+}
+
 /** The state of one value being encoded; kept by the writer and used again. */
 export class Encoder {
   readonly writer: ValueWriter;
-  host!: EncodeHost;
+  host: EncodeHost = noHost;
   readonly objects = new ObjectTable();
   /** Raw buffers of this value; created when the first is met. */
   buffers: BufferTable | undefined;
@@ -136,6 +143,7 @@ export class Encoder {
 
   /** Lets go of the user's objects. */
   private forget(): void {
+    this.host = noHost;
     this.objects.clear();
     this.depth = 0;
     this.buffers = undefined;
