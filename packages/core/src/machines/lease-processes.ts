@@ -1,6 +1,5 @@
 /** Which worker processes are used, kept or stopped. Pure: decides, changes nothing. */
-import type { RoomView } from "./lease-room.ts";
-import { minTenureTicks, type Wanted } from "./lease-room.ts";
+import { minTenureTicks, type RoomView, type Wanted } from "./lease-room.ts";
 import { wantedOf, type Shape, type Worker } from "./lease-state.ts";
 
 /** A worker without work: one that served tasks before, so that fresh ones are left for actors. */

@@ -50,6 +50,36 @@ export interface ActorRequest {
   saidInfeasible: boolean;
 }
 
+export function newWorker(number: number, shape: string | null, held: ResourceVector, gpuIds: readonly number[]): Worker {
+  return {
+    number,
+    state: "starting",
+    shape,
+    held,
+    borrowedCpu: 0,
+    owners: new Map(),
+    blocked: false,
+    used: false,
+    request: 0,
+    gpuIds,
+    gpuUnits: held["GPU"] ?? 0,
+    tenure: 0,
+  };
+}
+
+/** A worker as people are told of it. */
+export interface WorkerDescription {
+  readonly worker: number;
+  readonly state: WorkerState;
+  readonly shape: string;
+  readonly blocked: boolean;
+  readonly owners: readonly number[];
+}
+
+export function describeWorker({ number, state, shape, blocked, owners }: Worker): WorkerDescription {
+  return { worker: number, state, shape: shape ?? "", blocked, owners: [...owners.keys()] };
+}
+
 export function wantedOf(shape: Shape): number {
   let wanted = 0;
   for (const demand of shape.demands.values()) wanted += demand.count;

@@ -12,13 +12,14 @@
  * - (L4) a worker that hosts an actor never gets tasks, and no worker becomes an actor after it ran tasks;
  * - (L5) a GPU has one holder, or holders of shares that add up to one GPU at most; it is free when their processes are gone.
  */
-import { addResources, missingResource, noResources, shapeKey, unitsPerResource, type ResourceVector } from "../resources.ts";
+import { addResources, missingResource, noResources, unitsPerResource, type ResourceVector } from "../resources.ts";
 import { checkLeases } from "./lease-check.ts";
 import type { LeaseEvent, LeaseInstruction, LeaseSettings } from "./lease-events.ts";
 import { GpuSlots } from "./lease-gpus.ts";
 import { borrowedCpu, countUnwanted, freshWorker, spareWorker, surplusWorkers, whoEnds } from "./lease-processes.ts";
 import { findRoom, fitsNow, freeFor, type RoomView, type Wanted } from "./lease-room.ts";
-import { isUsable, shareOf, wantedOf, type ActorRequest, type Demand, type Shape, type Worker } from "./lease-state.ts";
+import { describeWorker, isUsable, newWorker, shareOf, wantedOf, type ActorRequest, type Shape, type Worker, type WorkerDescription } from "./lease-state.ts";
+import { demandByShape, setDemand, waitingList, wantsMore } from "./lease-waiting.ts";
 
 /** A shape that nobody has wanted for so long gives back the workers above the number that is kept. */
 const quietTicksKept = 100;
@@ -54,7 +55,7 @@ export class LeaseMachine {
     this.#out = [];
     switch (event.type) {
       case "demand":
-        this.#demand(event.owner, event.resources, event.count);
+        setDemand(this.#shapes, event, this.#order++);
         break;
       case "released":
         this.#released(event.owner, event.worker, event.lease, event.isLost);
@@ -73,16 +74,12 @@ export class LeaseMachine {
         if (worker !== undefined && (worker.shape !== null || worker.state === "actor")) worker.blocked = event.blocked;
         break;
       }
-      case "actor requested":
-        if (this.#requests.has(event.request)) break;
-        this.#requests.set(event.request, {
-          request: event.request,
-          placement: event.placement,
-          running: event.running,
-          since: this.#order++,
-          saidInfeasible: false,
-        });
+      case "actor requested": {
+        const { request, placement, running } = event;
+        if (this.#requests.has(request)) break;
+        this.#requests.set(request, { request, placement, running, since: this.#order++, saidInfeasible: false });
         break;
+      }
       case "actor withdrawn":
         this.#requests.delete(event.request);
         break;
@@ -113,29 +110,13 @@ export class LeaseMachine {
     return freeFor(shape, this.#settings.total, this.#workers.values());
   }
 
-  get workerCount(): number {
-    return this.#workers.size;
-  }
-
   /** Demand by shape, for people. */
   demands(): { shape: string; count: number }[] {
-    const counts = new Map<string, number>();
-    for (const shape of this.#shapes.values()) counts.set(shape.key, wantedOf(shape));
-    for (const request of this.#requests.values()) {
-      const shape = shapeKey(request.placement);
-      counts.set(shape, (counts.get(shape) ?? 0) + 1);
-    }
-    return [...counts].filter(([, count]) => count > 0).map(([shape, count]) => ({ shape, count }));
+    return demandByShape(this.#shapes.values(), this.#requests.values());
   }
 
-  states(): { worker: number; state: string; shape: string; blocked: boolean; owners: number[] }[] {
-    return [...this.#workers.values()].map(({ number, state, shape, blocked, owners }) => ({
-      worker: number,
-      state,
-      shape: shape ?? "",
-      blocked,
-      owners: [...owners.keys()],
-    }));
+  states(): WorkerDescription[] {
+    return [...this.#workers.values()].map(describeWorker);
   }
 
   /** @throws Error naming the rule that is broken. */
@@ -144,22 +125,6 @@ export class LeaseMachine {
   }
 
   // events
-
-  #demand(owner: number, resources: ResourceVector, count: number): void {
-    const key = shapeKey(resources);
-    let shape = this.#shapes.get(key);
-    if (count <= 0) {
-      shape?.demands.delete(owner);
-      return;
-    }
-    if (shape === undefined) {
-      shape = { key, resources, demands: new Map(), since: this.#order++, quietTicks: 0 };
-      this.#shapes.set(key, shape);
-    } else if (shape.demands.size === 0) shape.since = this.#order++;
-    const present = shape.demands.get(owner);
-    if (present === undefined) shape.demands.set(owner, { owner, count, saidInfeasible: false });
-    else present.count = count;
-  }
 
   #released(owner: number, number: number, lease: number, isLost: boolean): void {
     const worker = this.#workers.get(number);
@@ -274,22 +239,8 @@ export class LeaseMachine {
   }
 
   #spawn(shape: string | null, held: ResourceVector, gpuIds: readonly number[]): Worker {
-    const gpuUnits = held["GPU"] ?? 0;
-    const worker: Worker = {
-      number: this.#nextWorker++,
-      state: "starting",
-      shape,
-      held,
-      borrowedCpu: 0,
-      owners: new Map(),
-      blocked: false,
-      used: false,
-      request: 0,
-      gpuIds,
-      gpuUnits,
-      tenure: 0,
-    };
-    this.#gpus.take(gpuIds, gpuUnits);
+    const worker = newWorker(this.#nextWorker++, shape, held, gpuIds);
+    this.#gpus.take(gpuIds, worker.gpuUnits);
     this.#workers.set(worker.number, worker);
     this.#out.push({ type: "spawn", worker: worker.number, gpuIds });
     return worker;
@@ -306,7 +257,10 @@ export class LeaseMachine {
 
   #schedule(): void {
     let reserved: ResourceVector = noResources;
-    for (const each of this.#starving()) {
+    const workers = [...this.#workers.values()];
+    const waiting = waitingList(this.#shapes.values(), this.#requests.values(), workers, this.#settings.total);
+    this.#out.push(...waiting.infeasible);
+    for (const each of waiting.starving) {
       const wanted: Wanted =
         "request" in each
           ? { shape: null, resources: each.running, isStarving: true }
@@ -321,32 +275,6 @@ export class LeaseMachine {
     this.#grow(reserved);
     for (const shape of this.#shapes.values()) this.#settle(shape);
     for (const worker of surplusWorkers(this.#workers.values(), this.#settings.idleWorkers)) this.#stop(worker);
-  }
-
-  /** Shapes without any worker and actors, the longest waiting first; those that will never fit are told so. */
-  #starving(): (Shape | ActorRequest)[] {
-    const all: (Shape | ActorRequest)[] = [];
-    const { total } = this.#settings;
-    for (const shape of this.#shapes.values()) {
-      if (wantedOf(shape) === 0 || this.#usable(shape.key).length > 0) continue;
-      const missing = missingResource(shape.resources, total);
-      if (missing === undefined) all.push(shape);
-      else for (const demand of shape.demands.values()) this.#sayInfeasible(demand, { owner: demand.owner, request: 0 }, shape.key, missing);
-    }
-    const reservedFor = new Set<number>();
-    for (const worker of this.#workers.values()) reservedFor.add(worker.request);
-    for (const request of this.#requests.values()) {
-      if (reservedFor.has(request.request)) continue;
-      const missing = missingResource(request.placement, total) ?? missingResource(request.running, total);
-      if (missing === undefined) all.push(request);
-      else this.#sayInfeasible(request, { owner: 0, request: request.request }, shapeKey(request.placement), missing);
-    }
-    return all.sort((a, b) => a.since - b.since);
-  }
-
-  #sayInfeasible(once: Demand | ActorRequest, who: { owner: number; request: number }, shape: string, missing: string): void {
-    if (!once.saidInfeasible) this.#out.push({ type: "infeasible", ...who, shape, missing });
-    once.saidInfeasible = true;
   }
 
   /** Shapes that have workers and could use more: what is left goes to those that have least. */
@@ -365,11 +293,7 @@ export class LeaseMachine {
   }
 
   #wantsMore(shape: Shape): boolean {
-    const wanted = wantedOf(shape);
-    if (wanted === 0 || missingResource(shape.resources, this.#settings.total) !== undefined) return false;
-    const usable = this.#usable(shape.key);
-    // A worker does not serve itself: its own demand needs another.
-    return usable.length < wanted || (usable.length === 1 && shape.demands.has(usable[0].number));
+    return wantsMore(shape, this.#usable(shape.key), this.#settings.total);
   }
 
   #usable(shape: string): Worker[] {

@@ -14,47 +14,30 @@ import {
   type LeaseEvent,
   type LeaseInstruction,
   type ToAgent,
-  frameKinds,
 } from "@iono/core";
 import type { Link } from "../links/link.ts";
 import { StoreServer } from "../objects/index.ts";
-import { packMessage, unpackMessage } from "../owner/payload.ts";
+import { unpackMessage } from "../owner/payload.ts";
 import type { WorkerOptions } from "../worker/options.ts";
+import { Processes, push, type Asker, type Peer } from "./processes.ts";
 import { NodeLeases } from "./leases.ts";
 import { WorkerOutput } from "./output.ts";
 import { driverNumber, firstWorkerNumber, type AgentOptions } from "./options.ts";
 import { killWorker, startWorker, type WorkerProcess } from "./worker-processes.ts";
 
-/** A process of this node as the agent knows it. */
-interface Peer {
-  readonly number: number;
-  readonly link: Link;
-  readonly pid: number;
-  /** Where it listens; "" until it has said so. */
-  path: string;
-}
-
-interface AddressWaiter {
-  readonly peer: Peer;
-  readonly id: number;
-}
-
 export class Agent {
   readonly #options: AgentOptions;
   readonly #leases: NodeLeases;
   readonly #actors = new ActorDirectory();
-  readonly #peers = new Map<number, Peer>();
+  readonly #processes = new Processes();
   readonly #workers = new Map<number, WorkerProcess>();
-  readonly #ended = new Map<number, string>();
-  readonly #deathWaiters = new Map<number, AddressWaiter[]>();
-  readonly #addressWaiters = new Map<number, AddressWaiter[]>();
-  readonly #actorWaiters = new Map<number, AddressWaiter[]>();
-  readonly #creators = new Map<number, AddressWaiter>();
+  readonly #actorAskers = new Map<number, Asker[]>();
+  readonly #creators = new Map<number, Asker>();
   readonly #store: StoreServer;
   readonly #storePath: string;
   readonly #output = new WorkerOutput(driverNumber, {
-    send: (process, message) => this.#send(process, message),
-    queuedBytes: (process) => this.#peers.get(process)?.link.queuedBytes ?? 0,
+    send: (process, message) => this.#processes.send(process, message),
+    queuedBytes: (process) => this.#processes.get(process)?.link.queuedBytes ?? 0,
   });
   readonly startedAtMs = Date.now();
 
@@ -62,7 +45,7 @@ export class Agent {
     this.#options = options;
     this.#store = store;
     this.#storePath = storePath;
-    this.#peers.set(driverNumber, { number: driverNumber, link: driver, pid: options.driverPid, path: "" });
+    this.#processes.add({ number: driverNumber, link: driver, pid: options.driverPid, path: "" });
     this.#leases = new NodeLeases(
       {
         total: options.resources,
@@ -76,7 +59,7 @@ export class Agent {
 
   /** The store is full: every process is to let go of its garbage. */
   askToCollect(): void {
-    for (const number of this.#peers.keys()) this.#send(number, { t: "collect" });
+    this.#processes.sendAll({ t: "collect" });
   }
 
   start(): void {
@@ -87,7 +70,7 @@ export class Agent {
 
   /** A control frame of the driver. */
   fromDriver(chunk: Buffer, start: number, end: number): void {
-    const driver = this.#peers.get(driverNumber);
+    const driver = this.#processes.get(driverNumber);
     if (driver !== undefined) this.#message(driver, chunk, start, end);
   }
 
@@ -95,8 +78,7 @@ export class Agent {
     const message = unpackMessage(chunk, start, end) as ToAgent;
     switch (message.t) {
       case "listening":
-        peer.path = message.path;
-        this.#answerAddresses(peer);
+        this.#processes.listens(peer, message.path);
         if (peer.number !== driverNumber) this.#lease({ type: "worker ready", worker: peer.number });
         break;
       case "demand":
@@ -109,10 +91,10 @@ export class Agent {
         this.#lease({ type: "worker blocked", worker: peer.number, blocked: message.blocked });
         break;
       case "address":
-        this.#address(peer, message.id, message.process);
+        this.#processes.address({ peer, id: message.id }, message.process);
         break;
       case "death reason":
-        this.#deathReason(peer, message.id, message.process);
+        this.#processes.deathReason({ peer, id: message.id }, message.process);
         break;
       case "replace":
         this.#kill(message.worker, message.reason);
@@ -138,19 +120,19 @@ export class Agent {
       case "get actor": {
         const spec = this.#actors.named(message.namespace, message.name);
         if (spec === undefined) {
-          this.#refuse(peer, message.id, new IonoError("NoSuchActor", `no actor is named "${message.name}" in namespace "${message.namespace}"`));
+          this.#processes.refuse({ peer, id: message.id }, new IonoError("NoSuchActor", `no actor is named "${message.name}" in namespace "${message.namespace}"`));
         } else {
           this.#actor({ type: "hold", actor: spec.actor, holder: peer.number });
-          this.#reply(peer, message.id, { ...spec, payload: null });
+          this.#processes.reply({ peer, id: message.id }, { ...spec, payload: null });
         }
         break;
       }
       case "list actors":
-        this.#reply(peer, message.id, this.#actors.names(message.namespace));
+        this.#processes.reply({ peer, id: message.id }, this.#actors.names(message.namespace));
         break;
       case "hold actor":
         this.#actor({ type: "hold", actor: message.actor, holder: peer.number });
-        this.#reply(peer, message.id, null);
+        this.#processes.reply({ peer, id: message.id }, null);
         break;
       case "drop actor":
         this.#actor({ type: "drop", actor: message.actor, holder: peer.number });
@@ -165,13 +147,13 @@ export class Agent {
         this.#output.write(peer.number, message.stream, message.label, peer.pid, message.text);
         break;
       case "flush logs":
-        this.#output.flush(() => this.#reply(peer, message.id, null));
+        this.#output.flush(() => this.#processes.reply({ peer, id: message.id }, null));
         break;
       case "flushed":
         this.#output.flushed(peer.number);
         break;
       case "status":
-        this.#reply(peer, message.id, this.status());
+        this.#processes.reply({ peer, id: message.id }, this.status());
         break;
     }
   }
@@ -211,14 +193,14 @@ export class Agent {
           this.#spawn(instruction.worker, instruction.gpuIds);
           break;
         case "grant": {
-          const worker = this.#peers.get(instruction.worker);
+          const worker = this.#processes.get(instruction.worker);
           if (worker === undefined) break;
           const { lease, shape } = instruction;
-          this.#send(instruction.owner, { t: "grant", worker: worker.number, lease, path: worker.path, pid: worker.pid, shape });
+          this.#processes.send(instruction.owner, { t: "grant", worker: worker.number, lease, path: worker.path, pid: worker.pid, shape });
           break;
         }
         case "recall":
-          this.#send(instruction.owner, { t: "recall", worker: instruction.worker, lease: instruction.lease, shape: instruction.shape });
+          this.#processes.send(instruction.owner, { t: "recall", worker: instruction.worker, lease: instruction.lease, shape: instruction.shape });
           break;
         case "place actor":
           this.#actor({ type: "placed", actor: instruction.request, process: instruction.worker });
@@ -226,8 +208,8 @@ export class Agent {
         case "stop":
           // One that is not up yet has nothing to end in order.
           if (instruction.force) this.#kill(instruction.worker, "the owner of what it ran had ended");
-          else if (this.#peers.get(instruction.worker)?.path === "") this.#kill(instruction.worker, "it was not needed any more");
-          else this.#send(instruction.worker, { t: "stop", reason: "it was not needed any more" });
+          else if (this.#processes.get(instruction.worker)?.path === "") this.#kill(instruction.worker, "it was not needed any more");
+          else this.#processes.send(instruction.worker, { t: "stop", reason: "it was not needed any more" });
           break;
         case "infeasible":
           this.#infeasible(instruction);
@@ -255,20 +237,20 @@ export class Agent {
         this.#lease({ type: "actor withdrawn", request: instruction.actor });
         break;
       case "host":
-        this.#send(instruction.process, { t: "host actor", actor: instruction.spec });
+        this.#processes.send(instruction.process, { t: "host actor", actor: instruction.spec });
         break;
       case "created": {
         const creator = this.#creators.get(instruction.actor);
         this.#creators.delete(instruction.actor);
         const existing = instruction.existing === 0 ? null : this.#actors.spec(instruction.existing);
-        if (creator !== undefined) this.#reply(creator.peer, creator.id, existing === null ? null : { ...existing, payload: null });
+        if (creator !== undefined) this.#processes.reply(creator, existing === null ? null : { ...existing, payload: null });
         break;
       }
       case "name taken": {
         const creator = this.#creators.get(instruction.actor);
         this.#creators.delete(instruction.actor);
         if (creator !== undefined) {
-          this.#refuse(creator.peer, creator.id, new IonoError("NameTaken", `an actor named "${instruction.name}" exists already`));
+          this.#processes.refuse(creator, new IonoError("NameTaken", `an actor named "${instruction.name}" exists already`));
         }
         break;
       }
@@ -285,7 +267,7 @@ export class Agent {
 
   /** Lets an actor's process run its exit handlers; one that computes without end is killed after its grace. */
   #endGently(process: number, reason: string): void {
-    this.#send(process, { t: "stop", reason });
+    this.#processes.send(process, { t: "stop", reason });
     setTimeout(() => this.#kill(process, reason), limits.cancelGrace.value).unref();
   }
 
@@ -303,35 +285,26 @@ export class Agent {
     this.#store.admit(number, this.#options.secret);
     const worker = startWorker(number, gpuIds, this.#options, boot, {
       frame: (from, chunk, start, end) => {
-        const peer = this.#peers.get(from.number);
+        const peer = this.#processes.get(from.number);
         if (peer !== undefined) this.#message(peer, chunk, start, end);
       },
       output: (from, stream, text) => this.#output.write(from.number, stream, "worker", from.child.pid ?? 0, text),
       ended: (from, reason) => this.#workerEnded(from, reason),
     });
     this.#workers.set(number, worker);
-    this.#peers.set(number, { number, link: worker.link, pid: worker.child.pid ?? 0, path: "" });
+    this.#processes.add({ number, link: worker.link, pid: worker.child.pid ?? 0, path: "" });
   }
 
   #workerEnded(worker: WorkerProcess, reason: string): void {
     const { number } = worker;
     if (!this.#workers.delete(number)) return;
-    this.#peers.delete(number);
-    this.#ended.set(number, reason);
-    if (this.#ended.size > rememberedEnds) {
-      const oldest = this.#ended.keys().next().value;
-      if (oldest !== undefined) this.#ended.delete(oldest);
-    }
     worker.link.destroy();
     this.#output.flushed(number);
     this.#store.processDied(number);
-    for (const waiter of this.#deathWaiters.get(number) ?? []) this.#reply(waiter.peer, waiter.id, reason);
-    this.#deathWaiters.delete(number);
-    for (const waiter of this.#addressWaiters.get(number) ?? []) this.#refuseGone(waiter.peer, waiter.id, number);
-    this.#addressWaiters.delete(number);
+    this.#processes.ended(number, reason);
     this.#actor({ type: "process ended", process: number, reason });
     this.#lease({ type: "worker ended", worker: number });
-    for (const peer of this.#peers.values()) this.#send(peer.number, { t: "process ended", process: number, reason });
+    this.#processes.sendAll({ t: "process ended", process: number, reason });
   }
 
   #kill(number: number, reason: string): void {
@@ -341,85 +314,34 @@ export class Agent {
 
   // addresses
 
-  #address(peer: Peer, id: number, process: number): void {
-    const target = this.#peers.get(process);
-    if (target === undefined) this.#refuseGone(peer, id, process);
-    else if (target.path !== "") this.#reply(peer, id, { path: target.path, pid: target.pid });
-    else push(this.#addressWaiters, process, { peer, id });
-  }
-
-  #answerAddresses(peer: Peer): void {
-    for (const waiter of this.#addressWaiters.get(peer.number) ?? []) {
-      this.#reply(waiter.peer, waiter.id, { path: peer.path, pid: peer.pid });
-    }
-    this.#addressWaiters.delete(peer.number);
-  }
-
   #actorAddress(peer: Peer, id: number, actor: number): void {
-    push(this.#actorWaiters, actor, { peer, id });
+    push(this.#actorAskers, actor, { peer, id });
     this.#answerActor(actor);
   }
 
   /** Answers those who wait for an actor, if it is alive or dead. */
   #answerActor(actor: number): void {
-    const waiters = this.#actorWaiters.get(actor);
-    if (waiters === undefined) return;
+    const askers = this.#actorAskers.get(actor);
+    if (askers === undefined) return;
     const found = this.#actors.state(actor);
     if (found !== undefined && found.state !== "alive" && found.state !== "dead") return;
-    this.#actorWaiters.delete(actor);
-    for (const { peer, id } of waiters) {
+    this.#actorAskers.delete(actor);
+    for (const asker of askers) {
       if (found?.state === "alive") {
-        const host = this.#peers.get(found.process);
-        this.#reply(peer, id, { process: found.process, path: host?.path ?? "", pid: host?.pid ?? 0 });
-      } else this.#reply(peer, id, { dead: found?.reason ?? "it is not known", error: found?.error ?? null });
+        const host = this.#processes.get(found.process);
+        this.#processes.reply(asker, { process: found.process, path: host?.path ?? "", pid: host?.pid ?? 0 });
+      } else this.#processes.reply(asker, { dead: found?.reason ?? "it is not known", error: found?.error ?? null });
     }
   }
 
-  #deathReason(peer: Peer, id: number, process: number): void {
-    const reason = this.#ended.get(process);
-    if (reason !== undefined) this.#reply(peer, id, reason);
-    else push(this.#deathWaiters, process, { peer, id });
-  }
-
   #infeasible(instruction: Extract<LeaseInstruction, { type: "infeasible" }>): void {
-    const { owner, request, shape, missing } = instruction;
-    const target = owner !== 0 ? owner : (this.#creatorOf(request) ?? driverNumber);
-    this.#send(target, { t: "infeasible", shape, missing, actor: request });
-    if (target !== driverNumber) this.#send(driverNumber, { t: "infeasible", shape, missing, actor: request });
-  }
-
-  #creatorOf(actor: number): number | undefined {
-    const creator = Math.floor(actor / 2 ** 32);
-    return this.#peers.has(creator) ? creator : undefined;
+    const { request, shape, missing } = instruction;
+    // People read it at the driver, whoever asked.
+    this.#processes.send(driverNumber, { t: "infeasible", shape, missing, actor: request });
   }
 
   /** Ends every worker; the agent exits after this. */
   stop(reason: string): void {
     for (const worker of this.#workers.values()) killWorker(worker, reason);
   }
-
-  #refuseGone(peer: Peer, id: number, process: number): void {
-    this.#refuse(peer, id, new IonoError("OwnerDied", `process ${process} has ended: ${this.#ended.get(process) ?? "unknown"}`));
-  }
-
-  #reply(peer: Peer, id: number, value: unknown): void {
-    this.#send(peer.number, { t: "reply", id, value });
-  }
-
-  #refuse(peer: Peer, id: number, error: IonoError): void {
-    this.#send(peer.number, { t: "reply", id, value: null, error: { code: error.code, message: error.message } });
-  }
-
-  #send(to: number, message: FromAgent): void {
-    const peer = this.#peers.get(to);
-    if (peer !== undefined && !peer.link.closed) peer.link.send("control", frameKinds.control, packMessage(message));
-  }
-}
-
-const rememberedEnds = 10_000;
-
-function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-  const list = map.get(key);
-  if (list === undefined) map.set(key, [value]);
-  else list.push(value);
 }

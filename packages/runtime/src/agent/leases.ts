@@ -4,7 +4,7 @@ import { LeaseMachine, leaseTickMs, type LeaseEvent, type LeaseInstruction, type
 export class NodeLeases {
   readonly machine: LeaseMachine;
   readonly #perform: (instruction: LeaseInstruction) => void;
-  #ticks: NodeJS.Timeout | null = null;
+  #isTicking = false;
 
   constructor(settings: LeaseSettings, perform: (instruction: LeaseInstruction) => void) {
     this.machine = new LeaseMachine(settings);
@@ -17,11 +17,13 @@ export class NodeLeases {
 
   handle(event: LeaseEvent): void {
     for (const instruction of this.machine.handle(event)) this.#perform(instruction);
-    if (this.machine.wantsTicks) this.#ticks ??= setTimeout(this.#tick, leaseTickMs);
+    if (!this.machine.wantsTicks || this.#isTicking) return;
+    this.#isTicking = true;
+    setTimeout(this.#tick, leaseTickMs);
   }
 
   readonly #tick = (): void => {
-    this.#ticks = null;
+    this.#isTicking = false;
     this.handle({ type: "tick" });
   };
 }

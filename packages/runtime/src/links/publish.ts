@@ -5,7 +5,7 @@
  * Without /proc the files stay until the process ends.
  */
 import * as fs from "node:fs";
-import * as net from "node:net";
+import type * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 

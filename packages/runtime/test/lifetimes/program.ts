@@ -1,4 +1,4 @@
-/** Runs the programs beside this file and finds what they leave behind. */
+/** Runs the programs in `fixtures` and finds what they leave behind. */
 import { leakedFiles, sharedMemoryFiles, abandoned, sourceNodeArgs } from "@iono/testing";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -21,7 +21,7 @@ export class Program {
 
   /** `@dir` in an argument stands for a directory of the program's own. */
   constructor(name: string, ...args: string[]) {
-    const file = join(import.meta.dirname, "programs", name);
+    const file = join(import.meta.dirname, "fixtures", name);
     this.child = spawn(process.execPath, [...sourceNodeArgs, file, ...args.map((each) => each.replace("@dir", this.directory))], {
       env: { ...process.env, TMPDIR: this.directory, [markVariable]: this.#mark, NODE_OPTIONS: undefined, VITEST: undefined, NO_COLOR: "1" },
       stdio: ["ignore", "pipe", "pipe"],

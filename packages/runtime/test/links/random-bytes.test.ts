@@ -7,7 +7,7 @@ import { get, init, put, remote, shutdown } from "../../src/index.ts";
 
 const where = remote(() => ({ worker: process.pid, agent: process.ppid }));
 let pids: { worker: number; agent: number };
-let said: string[] = [];
+const said: string[] = [];
 
 beforeAll(async () => {
   await init({ numCpus: 2 });
