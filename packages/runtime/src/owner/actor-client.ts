@@ -56,6 +56,7 @@ export class ActorClient implements Destination {
   handle: WeakRef<object> | null = null;
   #kept: object | null = null;
   #closed = false;
+  #telling = false;
   /** Method definitions of this process, by name and options. */
   readonly definitions = new Map<string, Definition>();
   /** What the constructor's arguments hold, until it has run. */
@@ -198,16 +199,23 @@ export class ActorClient implements Destination {
   #tell(event: ActorQueueEvent, call: number): void {
     const queue = this.#queue;
     queue.handle(event, call);
-    for (let told = queue.take(); told !== -1; told = queue.take()) {
-      if (told === actorQueueInstruction.connect) {
-        this.#wantConnection();
-        continue;
+    // What an instruction brings is taken by the loop further out: thousands of failures must not nest.
+    if (this.#telling) return;
+    this.#telling = true;
+    try {
+      for (let told = queue.take(); told !== -1; told = queue.take()) {
+        if (told === actorQueueInstruction.connect) {
+          this.#wantConnection();
+          continue;
+        }
+        const task = this.#tasks[queue.taken];
+        if (task === undefined) continue;
+        if (told === actorQueueInstruction.send) this.#send(task);
+        else if (told === actorQueueInstruction.failArgument) this.#owner.failDependency(task);
+        else this.#fail(task);
       }
-      const task = this.#tasks[queue.taken];
-      if (task === undefined) continue;
-      if (told === actorQueueInstruction.send) this.#send(task);
-      else if (told === actorQueueInstruction.failArgument) this.#owner.failDependency(task);
-      else this.#fail(task);
+    } finally {
+      this.#telling = false;
     }
   }
 
