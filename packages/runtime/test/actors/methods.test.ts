@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { get, init, remote, runtimeContext, shutdown, type ActorHandle } from "../../src/index.ts";
+import { get, init, remote, runtimeContext, shutdown, type ActorHandle, type ObjectRef } from "../../src/index.ts";
 import { Gate, type GateHandle } from "./helpers.ts";
 
 beforeAll(async () => {
@@ -76,7 +76,8 @@ describe("methods", () => {
 
   it("an unknown one, data and accessors are refused at once, with what there is (F8)", () => {
     const counter = RemoteCounter.remote(1) as unknown as Record<string, { remote(): unknown }>;
-    expect(() => counter["ad"]).toThrow(new TypeError('Counter has no method "ad"; did you mean add? (data, accessors and static members are not reachable through a handle)'));
+    expect(() => counter["ad"]).toThrow(TypeError);
+    expect(() => counter["inheritd"]).toThrow(/^Counter has no method "inheritd"; did you mean inherited\?/);
     expect(() => counter["total"]).toThrow(TypeError);
     expect(() => counter["kind"]).toThrow(/has no method "kind"; it has .*add/);
     expect(() => counter["twice"]).toThrow(TypeError);
@@ -114,7 +115,7 @@ describe("methods", () => {
   });
 
   it("a wrong number of results is one clear error for each ref", async () => {
-    const counter = RemoteCounter.remote(0) as unknown as { pair: { options(o: object): { remote(): Parameters<typeof get>[0][] } } };
+    const counter = RemoteCounter.remote(0) as unknown as { pair: { options(o: object): { remote(): ObjectRef<unknown>[] } } };
     const refs = counter.pair.options({ numReturns: 3 }).remote();
     for (const ref of refs) await expect(get(ref)).rejects.toMatchObject({ code: "WrongResultCount" });
   });
@@ -134,11 +135,11 @@ describe("generator methods", () => {
       throw new RangeError("after one");
     }
   }
-  const gather = async (stream: AsyncIterable<Parameters<typeof get>[0]>): Promise<unknown[]> => {
-    const items: unknown[] = [];
+  async function gather<T>(stream: AsyncIterable<ObjectRef<T>>): Promise<T[]> {
+    const items: T[] = [];
     for await (const ref of stream) items.push(await get(ref));
     return items;
-  };
+  }
 
   it("stream their items, sync and async, and fail with the last (E, F14)", async () => {
     const source = remote(Source).remote();
@@ -165,7 +166,7 @@ describe("generator methods", () => {
     );
     expect(first).toEqual(["a first", "b first", "c first"]);
     for (const name of ["c", "a", "b"]) gate.open.remote(name);
-    expect(await Promise.all(streams.map(gather))).toEqual([["a"], ["b"], ["c"]]);
+    expect(await Promise.all(streams.map((stream) => gather(stream)))).toEqual([["a"], ["b"], ["c"]]);
   });
 });
 
@@ -179,7 +180,7 @@ describe("a handle as an object", () => {
     expect(inspect(counter)).toMatch(/^ActorHandle\(Counter, actor-1-[0-9a-z]+\)$/);
     expect(inspect(counter)).toBe(`ActorHandle(Counter, ${await get(counter.self.remote())})`);
     expect(Object.keys(counter)).toEqual([]);
-    expect(counter).not.toEqual(RemoteCounter.remote(0).add);
+    expect(counter).not.toBe(RemoteCounter.remote(0));
   });
 
   it("cannot be changed", () => {
@@ -225,7 +226,6 @@ describe("remote classes", () => {
     expect(() => remote(Counter, { maxConcurrency: 0 })).toThrow(/maxConcurrency/);
     expect(() => remote(Counter, { restarts: 1 })).toThrow(/not in this version/);
     expect(() => RemoteCounter.options({ lifetime: "forever" as "detached" })).toThrow(/lifetime/);
-    expect(() => RemoteCounter.remote(Symbol("x") as unknown as number)).not.toThrow();
     expect(() => RemoteCounter.remote(new WeakMap() as unknown as number)).toThrow(/argument 0 of new Counter/);
   });
 });
