@@ -1,11 +1,11 @@
 /** `remote(fn)` and `remote(Class)`. */
-import { compileTaskOptions, IonoError, type CompiledTaskOptions, type TaskOptions } from "@iono/core";
+import { CannotTravelError, compileTaskOptions, formatSize, IonoError, limits, type CompiledTaskOptions, type TaskOptions } from "@iono/core";
 import { isImporting, isVolatile } from "../capture/index.ts";
 import type { Member } from "../member/member.ts";
 import { companionsOf } from "../owner/companions.ts";
 import { Definition } from "../owner/definition.ts";
 import type { LeasePool } from "../owner/lease-pool.ts";
-import type { FunctionReference, Payload } from "../owner/payload.ts";
+import { payloadBytes, type FunctionReference, type Payload } from "../owner/payload.ts";
 import { Received } from "../owner/references.ts";
 import { travelsByReference } from "../values/seam.ts";
 import { createRemoteClass, isClass } from "./remote-class.ts";
@@ -164,10 +164,27 @@ export class RemoteFunctionObject {
     }
     encoding.add(this);
     try {
-      return member.owner.codec.encode(this.#source.fn, [this.#name]);
+      const encoded = member.owner.codec.encode(this.#source.fn, [this.#name]);
+      this.#checkSize(member, payloadBytes(encoded.payload));
+      return encoded;
     } finally {
       encoding.delete(this);
     }
+  }
+
+  #saidLarge = false;
+
+  /** @throws CannotTravelError above `limits.functionCode`; warns once above `limits.functionWarning` */
+  #checkSize(member: Member, bytes: number): void {
+    const { functionCode, functionWarning } = limits;
+    if (bytes <= functionWarning.value) return;
+    const text = `its code and what it captures are ${formatSize(bytes)}`;
+    if (bytes > functionCode.value) {
+      throw new CannotTravelError([this.#name], `${text}; at most ${formatSize(functionCode.value)} are allowed: put() large values and pass them as arguments`);
+    }
+    if (this.#saidLarge) return;
+    this.#saidLarge = true;
+    member.options.warn(`${this.#name}: ${text}; put() large values and pass them as arguments`);
   }
 }
 Object.defineProperty(RemoteFunctionObject, "name", { value: "RemoteFunction" });

@@ -4,7 +4,7 @@
  * A task that waits in `get` gives up its turn: further entries run in the same process (this process's own children
  * first), so that nesting costs neither deadlock nor a process a level.
  */
-import { claim, frameKinds, IonoError, limits, resultStatus, type ResourceVector, taskEntryHeaderBytes, taskFlags, unitsPerResource, wholeResult } from "@iono/core";
+import { claim, describeValue, frameKinds, IonoError, limits, resultStatus, type ResourceVector, taskEntryHeaderBytes, taskFlags, unitsPerResource, wholeResult } from "@iono/core";
 import type { Link } from "../links/link.ts";
 import type { Codec } from "../owner/codec.ts";
 import type { Companion } from "../owner/companions.ts";
@@ -707,8 +707,8 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 }
 
 function asList(value: unknown, definition: ExecutorDefinition): unknown[] {
-  if (value === null || value === undefined || typeof (value as Iterable<unknown>)[Symbol.iterator] !== "function") {
-    throw new IonoError("WrongResultCount", `${definition.name} must return ${definition.numReturns} values (numReturns), not ${typeof value}`);
+  if (typeof value !== "object" || value === null || typeof (value as Iterable<unknown>)[Symbol.iterator] !== "function") {
+    throw new IonoError("WrongResultCount", `${definition.name} must return ${definition.numReturns} values (numReturns) as an array, not ${describeValue(value)}`);
   }
   const values = [...(value as Iterable<unknown>)];
   if (values.length !== definition.numReturns) {
