@@ -182,7 +182,9 @@ export class LeasePool implements Destination {
 
   #tell(): void {
     const count = Math.min(this.queue.length + this.#outstanding(), 65_536);
-    if (count > this.#told * 2 || (this.#told === 0 && count > 0)) this.#demand(count);
+    // Told in doublings; but never less than is waited for once the agent has granted all that it was told of.
+    const isMet = this.#told <= this.senders.length && this.queue.length > 0;
+    if (count > this.#told * 2 || (count > this.#told && (isMet || this.#told === 0))) this.#demand(count);
   }
 
   /** The workers there are do not suffice: one more would be of use. */
