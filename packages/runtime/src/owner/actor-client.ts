@@ -30,6 +30,8 @@ interface ReadyWaiter {
 
 /** How long the agent may take to learn of the end of a process whose link is gone. */
 const deathReasonMs = 2000;
+/** After this long without a word from a busy actor its finished results are looked for. */
+const quietMs = 4;
 
 export class ActorClient implements Destination {
   readonly #owner: Owner;
@@ -190,6 +192,7 @@ export class ActorClient implements Destination {
     this.#closed = true;
     this.#standsHandle = null;
     const sender = this.#sender;
+    this.#owner.tickers.delete(this.#tick);
     // What its last results brought is registered first: until then the actor's process holds it.
     if (sender !== null) void this.#owner.borrows.confirmed().then(() => sender.link.close());
   }
@@ -276,6 +279,7 @@ export class ActorClient implements Destination {
     }
     this.#alive = true;
     this.#sender = sender;
+    this.#owner.tickers.add(this.#tick);
     for (const { resolve } of this.#readyWaiters) resolve();
     this.#readyWaiters.clear();
     this.#tell(actorQueueEvent.connected, -1);
@@ -283,10 +287,22 @@ export class ActorClient implements Destination {
     this.#owner.flush();
   }
 
-  #lost(sender: Sender, process: number): void {
-    if (this.#sender !== sender) return;
+  /** What an actor that computes has finished, and not written yet, is read from the link's shared page. */
+  readonly #tick = (): void => {
+    const sender = this.#sender;
+    if (sender === null || sender.outstanding === 0 || performance.now() - sender.lastHeardMs < quietMs) return;
+    this.#readUnwritten(sender);
+  };
+
+  #readUnwritten(sender: Sender): void {
     const unwritten = sender.unwrittenResults();
     if (unwritten !== null) this.#owner.results(sender, unwritten, 0, unwritten.length);
+  }
+
+  #lost(sender: Sender, process: number): void {
+    if (this.#sender !== sender) return;
+    this.#readUnwritten(sender);
+    this.#owner.tickers.delete(this.#tick);
     this.#sender = null;
     sender.dispose();
     this.#tell(actorQueueEvent.lost, -1);
