@@ -11,7 +11,7 @@ export interface MethodOptions {
   /** How long a cancelled async call may go on before its result is dropped; default 5 s. */
   cancelGrace?: Duration;
   numReturns?: number;
-  /** How many items a generator method may be ahead of its reader, at least 1; default no limit. */
+  /** How many items a generator method may be ahead of its reader, at least 1; default 1,024. */
   backpressure?: number;
   /** A group of the actor's `concurrencyGroups`. */
   concurrencyGroup?: string;
@@ -25,7 +25,7 @@ export interface CompiledMethodOptions {
   readonly timeoutMs: number;
   readonly cancelGraceMs: number;
   readonly numReturns: number;
-  /** 0: no limit. */
+  /** 0: the default. */
   readonly backpressure: number;
   /** "": the group that declares the method, else the default group. */
   readonly concurrencyGroup: string;

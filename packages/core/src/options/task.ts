@@ -22,7 +22,7 @@ export interface TaskOptions extends ResourceOptions {
   cancelGrace?: Duration;
   /** How many refs `.remote()` returns: the function returns an array of that length. Default 1. */
   numReturns?: number;
-  /** How many items a generator may be ahead of its reader, at least 1; default no limit. */
+  /** How many items a generator may be ahead of its reader, at least 1; default 1,024. */
   backpressure?: number;
   /** After how many runs of this function its worker is replaced; 0 never. Default 0, with GPUs 1. */
   maxCalls?: number;
@@ -50,7 +50,7 @@ export interface CompiledTaskOptions {
   readonly timeoutMs: number;
   readonly cancelGraceMs: number;
   readonly numReturns: number;
-  /** 0: no limit. */
+  /** 0: the default. */
   readonly backpressure: number;
   /** 0: never. */
   readonly maxCalls: number;
