@@ -39,6 +39,7 @@ export class Agent {
     send: (process, message) => this.#processes.send(process, message),
     queuedBytes: (process) => this.#processes.get(process)?.link.queuedBytes ?? 0,
   });
+  #failedStarts = 0;
   readonly startedAtMs = Date.now();
 
   constructor(options: AgentOptions, driver: Link, store: StoreServer, storePath: string) {
@@ -79,6 +80,7 @@ export class Agent {
     switch (message.t) {
       case "listening":
         this.#processes.listens(peer, message.path);
+        if (peer.number !== driverNumber) this.#failedStarts = 0;
         if (peer.number !== driverNumber) this.#lease({ type: "worker ready", worker: peer.number });
         break;
       case "demand":
@@ -298,6 +300,7 @@ export class Agent {
   #workerEnded(worker: WorkerProcess, reason: string): void {
     const { number } = worker;
     if (!this.#workers.delete(number)) return;
+    if (this.#processes.get(number)?.path === "" && worker.reason === "") this.#startFailed(reason);
     worker.link.destroy();
     this.#output.flushed(number);
     this.#store.processDied(number);
@@ -305,6 +308,15 @@ export class Agent {
     this.#actor({ type: "process ended", process: number, reason });
     this.#lease({ type: "worker ended", worker: number });
     this.#processes.sendAll({ t: "process ended", process: number, reason });
+  }
+
+  /** Said at the first failure in a row, the second, the fourth …: tasks wait, and people should know for what. */
+  #startFailed(reason: string): void {
+    const count = ++this.#failedStarts;
+    if ((count & (count - 1)) !== 0) return;
+    const times = count === 1 ? "" : ` (${count} in a row)`;
+    const text = `iono: a worker could not start${times}: ${reason}\n`;
+    this.#processes.send(driverNumber, { t: "log", stream: "stderr", label: "agent", pid: process.pid, text });
   }
 
   #kill(number: number, reason: string): void {

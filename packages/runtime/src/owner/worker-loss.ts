@@ -10,8 +10,12 @@ import type { Owner } from "./owner.ts";
 import type { Sender } from "./sender.ts";
 import type { Task } from "./task.ts";
 
-/** A task that never gets to run because its workers keep ending is given up after so many of them. */
+/**
+ * A task that never gets to its end because its workers keep ending is given up after so many of them. One that waited
+ * counts for more: what ended the worker may be a child of its own, which runs in the same process.
+ */
 const mostBystanderLosses = 20;
+const blockedLossWeight = 5;
 
 interface Requeues {
   requeue(tasks: readonly Task[]): void;
@@ -30,7 +34,9 @@ export function workerLost(owner: Owner, pool: Requeues, sender: Sender, reason:
       cancelEnded(owner, task, "worker lost");
       continue;
     }
-    const blameless = (state === claim.queued || state === claim.blocked) && ++task.bystanderLosses < mostBystanderLosses;
+    if (state === claim.queued) task.bystanderLosses++;
+    else if (state === claim.blocked) task.bystanderLosses += blockedLossWeight;
+    const blameless = (state === claim.queued || state === claim.blocked) && task.bystanderLosses < mostBystanderLosses;
     if (!blameless && (task.retriesLeft <= 0 || task.bystanderLosses >= mostBystanderLosses)) {
       failed.push(task);
       continue;

@@ -142,6 +142,23 @@ describe("a worker that ends under its task", () => {
     expect(runs(file).length).toBe(2);
   });
 
+  it("a task whose child ends their common process is not run for ever", async () => {
+    const file = noteFile();
+    const child = remote((path: string) => {
+      appendFileSync(path, "child\n");
+      process.exit(4);
+    });
+    const parent = remote(
+      async (path: string) => {
+        appendFileSync(path, "parent\n");
+        await get(child.remote(path));
+      },
+      { retries: 0 },
+    );
+    expect((await failure(parent.remote(file))).code).toBe("WorkerDied");
+    expect(runs(file).filter((line) => line === "parent").length).toBeLessThanOrEqual(4);
+  });
+
   it("refs that a dead worker owned give OwnerDied to whoever holds them", async () => {
     const child = remote(async () => {
       await new Promise((resolve) => setTimeout(resolve, 60_000));
