@@ -288,10 +288,11 @@ export class ActorClient implements Destination {
   }
 
   /** What an actor that computes has finished, and not written yet, is read from the link's shared page. */
-  readonly #tick = (): void => {
+  readonly #tick = (): boolean => {
     const sender = this.#sender;
-    if (sender === null || sender.outstanding === 0 || performance.now() - sender.lastHeardMs < quietMs) return;
-    this.#readUnwritten(sender);
+    if (sender === null || sender.outstanding === 0) return false;
+    if (performance.now() - sender.lastHeardMs >= quietMs) this.#readUnwritten(sender);
+    return true;
   };
 
   #readUnwritten(sender: Sender): void {
