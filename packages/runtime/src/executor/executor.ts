@@ -4,21 +4,20 @@
  * A task that waits in `get` gives up its turn: further entries run in the same process (this process's own children
  * first), so that nesting costs neither deadlock nor a process a level.
  */
-import { claim, describeValue, frameKinds, IonoError, limits, resultStatus, type ResourceVector, taskEntryHeaderBytes, taskFlags, unitsPerResource, wholeResult } from "@iono/core";
+import { claim, frameKinds, IonoError, limits, resultStatus, taskEntryHeaderBytes, taskFlags, wholeResult } from "@iono/core";
 import type { Link } from "../links/link.ts";
-import type { Codec } from "../owner/codec.ts";
-import type { Companion } from "../owner/companions.ts";
-import type { Owner } from "../owner/owner.ts";
-import { toError } from "../owner/owner.ts";
-import { packMessage, unpackMessage, unpackPayload, type Payload } from "../owner/payload.ts";
-import { Received } from "../owner/references.ts";
-import { readValue, ValueReader } from "../values/index.ts";
 import { Deque } from "../owner/deque.ts";
+import type { Owner } from "../owner/owner.ts";
+import type { Payload } from "../owner/payload.ts";
 import { ActorExit } from "./actor-exit.ts";
-import { originOf, stableError } from "./failures.ts";
+import { ArgumentReader } from "./arguments.ts";
+import { Definitions } from "./definitions.ts";
 import { ExecutorLink, type ExecutorDefinition } from "./executor-link.ts";
+import { originOf } from "./failures.ts";
 import { RunningStream } from "./generators.ts";
+import { writeEnd, writeError, writeOne, writeSeveral } from "./results.ts";
 import { RunningTask, taskStorage, type ConcurrencyGroup } from "./task-context.ts";
+import { cancelled, isThenable, runUserCode, type ActorInstance } from "./user-code.ts";
 
 /** What the executor needs of its process. */
 export interface ExecutorSurroundings {
@@ -30,19 +29,6 @@ export interface ExecutorSurroundings {
   retire(reason: string): void;
   /** What runs next may use this many threads. */
   threads?(count: number): void;
-}
-
-/** The object an actor's calls go to. */
-export interface ActorInstance {
-  /** `actor-1-2`. */
-  readonly id: string;
-  readonly target: object;
-  readonly className: string;
-  groupOf(method: string, group: string): ConcurrencyGroup;
-  /** Some group has a limit above 1: entries of one caller may overlap. */
-  readonly groups: readonly ConcurrencyGroup[];
-  /** Set once it ended by `exitActor` or a failed constructor. */
-  ended: IonoError | null;
 }
 
 /** An entry taken off its link that waits for a place in its group. */
@@ -58,7 +44,6 @@ const drainMs = 1000;
 
 export class Executor {
   readonly #owner: Owner;
-  readonly #codec: Codec;
   readonly #surroundings: ExecutorSurroundings;
   readonly #links: ExecutorLink[] = [];
   #turn = 0;
@@ -78,14 +63,16 @@ export class Executor {
   #parkedCount = 0;
   /** Entries are not begun while set: the actor's constructor runs. */
   #gate: Promise<void> | null = null;
-  readonly #reader = new ValueReader(new Uint8Array(0), 0, 0, []);
+  readonly #read: ArgumentReader;
+  readonly #definitions: Definitions;
   /** Called when every task here waits: children that are queued in this process may run. */
   onAllWaiting: () => void = () => {};
 
   constructor(owner: Owner, surroundings: ExecutorSurroundings) {
     this.#owner = owner;
-    this.#codec = owner.codec;
     this.#surroundings = surroundings;
+    this.#read = new ArgumentReader(owner);
+    this.#definitions = new Definitions(owner, (key, payload) => surroundings.learnDefinition(key, payload));
   }
 
   /** Tasks and calls that have ended here. */
@@ -102,7 +89,7 @@ export class Executor {
   }
 
   attach(ownerNumber: number, link: Link, page: ArrayBuffer | null, first = false): ExecutorLink {
-    const attached = new ExecutorLink(ownerNumber, link, this.#codec, page);
+    const attached = new ExecutorLink(ownerNumber, link, this.#owner.codec, page);
     if (first) this.#links.unshift(attached);
     else this.#links.push(attached);
     return attached;
@@ -130,7 +117,7 @@ export class Executor {
         this.#soon();
         return true;
       case frameKinds.defineFunction:
-        this.#define(link, chunk, start, end);
+        this.#definitions.define(link, chunk, start, end);
         return true;
       case frameKinds.dropFunction:
         link.definitions.delete(chunk.readUInt32LE(start));
@@ -328,7 +315,7 @@ export class Executor {
     group.running++;
     if ((flags & taskFlags.composite) !== 0 || definition.fn === null || definition.loading !== null) {
       this.#register(running);
-      const args = (flags & taskFlags.composite) !== 0 ? this.#composite(chunk, from, end) : this.#lateArguments(definition, chunk, from, end);
+      const args = (flags & taskFlags.composite) !== 0 ? this.#read.composite(chunk, from, end) : this.#lateArguments(definition, chunk, from, end);
       // Calls of one caller start in order, also when one has to read its arguments first.
       if (this.#actor !== null) link.starting++;
       void this.#startLater(running, flags, args);
@@ -336,12 +323,17 @@ export class Executor {
     }
     let args: unknown[];
     try {
-      args = this.#arguments(chunk, from, end);
+      args = this.#read.plain(chunk, from, end);
     } catch (error) {
       this.#finishError(running, error);
       return now;
     }
     return this.#call(running, flags, args);
+  }
+
+  async #lateArguments(definition: ExecutorDefinition, chunk: Buffer, from: number, end: number): Promise<unknown[]> {
+    await this.#definitions.load(definition);
+    return this.#read.plain(chunk, from, end);
   }
 
   #register(running: RunningTask): void {
@@ -409,66 +401,30 @@ export class Executor {
 
   // finishing
 
+  /** Returns the time (ms) when it was done. */
   #finishValue(running: RunningTask, value: unknown): number {
-    const { definition, link } = running;
-    if (definition.numReturns !== 1) {
-      return this.#finishSeveral(running, value);
-    }
     const now = performance.now();
     const durationUs = (now - running.startedMs) * 1000;
     try {
-      link.mark(running.slot, claim.done);
-      link.result(running.wire, resultStatus.value, running.attempt, durationUs, value, [`result of ${definition.name}`]);
+      if (running.definition.numReturns === 1) writeOne(running, durationUs, value);
+      else writeSeveral(this.#owner.codec, running, durationUs, value);
     } catch (error) {
       this.#finishError(running, error);
       return now;
     }
     this.#ended(running, durationUs);
-    return now;
-  }
-
-  /** Several values: a list as long as `numReturns` says. */
-  #finishSeveral(running: RunningTask, value: unknown): number {
-    const { definition, link } = running;
-    const now = performance.now();
-    try {
-      const values = definition.numReturns === 0 ? [] : asList(value, definition);
-      const holds: object[] = [];
-      const payloads: Payload[] = values.map((each, i) => {
-        const outgoing = this.#codec.encode(each, [`result ${i} of ${definition.name}`], link.owner);
-        holds.push(...outgoing.holds);
-        return outgoing.payload;
-      });
-      const form = holds.length > 0 ? 1 : 0;
-      if (form === 1) link.hold(`${running.wire}`, holds);
-      link.mark(running.slot, claim.done);
-      link.resultBytes(running.wire, resultStatus.value, form, running.attempt, (now - running.startedMs) * 1000, packMessage(payloads));
-    } catch (error) {
-      this.#finishError(running, error);
-      return now;
-    }
-    this.#ended(running, (now - running.startedMs) * 1000);
     return now;
   }
 
   #finishStream(running: RunningTask, count: number): void {
     const durationUs = (performance.now() - running.startedMs) * 1000;
-    running.link.mark(running.slot, claim.done);
-    running.link.result(running.wire, resultStatus.end, running.attempt, durationUs, count, []);
+    writeEnd(running, durationUs, count);
     this.#ended(running, durationUs);
   }
 
   #finishError(running: RunningTask, error: unknown): void {
-    const { link, definition } = running;
-    link.mark(running.slot, claim.done);
     const durationUs = (performance.now() - running.startedMs) * 1000;
-    const status = running.cancelled ? resultStatus.cancelled : resultStatus.error;
-    const origin = originOf(error, definition.name, running.attempt);
-    try {
-      link.result(running.wire, status, running.attempt, durationUs, [error, origin], ["error"]);
-    } catch (reason) {
-      link.result(running.wire, status, running.attempt, durationUs, [stableError(error, toError(reason)), origin], ["error"]);
-    }
+    writeError(running, durationUs, error);
     this.#ended(running, durationUs);
   }
 
@@ -519,70 +475,6 @@ export class Executor {
       this.#flushArmed = false;
       this.#flush();
     });
-  }
-
-  // arguments
-
-  #arguments(chunk: Buffer, from: number, end: number): unknown[] {
-    const args: unknown[] = [];
-    if (from === end) return args;
-    const reader = this.#reader;
-    reader.reset(chunk, from, end, noParts);
-    while (reader.position < end) args.push(readValue(reader, this.#codec.plainHost));
-    return args;
-  }
-
-  async #lateArguments(definition: ExecutorDefinition, chunk: Buffer, from: number, end: number): Promise<unknown[]> {
-    await this.#load(definition);
-    return this.#arguments(chunk, from, end);
-  }
-
-  async #composite(chunk: Buffer, from: number, end: number): Promise<unknown[]> {
-    const received: Received[] = [];
-    for (let at = from; at < end; ) {
-      const length = chunk.readUInt32LE(at);
-      const form = chunk[at + 4];
-      received.push(this.#owner.references.receive(unpackPayload(form, chunk, at + 5, at + 4 + length), false));
-      at += 4 + length;
-    }
-    await this.#owner.borrows.confirmed();
-    return Promise.all(received.map((each) => this.#codec.decode(each)));
-  }
-
-  // definitions
-
-  #define(link: ExecutorLink, chunk: Buffer, start: number, end: number): void {
-    const wire = unpackMessage(chunk, start, end) as {
-      number: number; key: string; name: string; method: string | null; group: string; generator: boolean;
-      numReturns: number; backpressure: number; maxCalls: number; payload: Payload | null; resources: ResourceVector; companions: readonly Companion[];
-    };
-    if (wire.payload !== null) this.#surroundings.learnDefinition(wire.key, wire.payload);
-    for (const [key, payload] of wire.companions) this.#surroundings.learnDefinition(key, payload);
-    const definition: ExecutorDefinition = { ...wire, threads: Math.max(1, Math.floor((wire.resources["CPU"] ?? 0) / unitsPerResource)), received: null, fn: null, loading: null, meanUs: -1, calls: 0 };
-    try {
-      if (wire.payload !== null) definition.received = this.#owner.references.receive(wire.payload, false);
-    } catch (error) {
-      definition.fn = toError(error);
-    }
-    if (wire.method !== null) definition.fn = methodFunction;
-    link.definitions.set(wire.number, definition);
-    if (definition.fn === null) void this.#load(definition);
-  }
-
-  /** Decodes the function, once. A failure is kept and thrown by each call. */
-  #load(definition: ExecutorDefinition): Promise<void> {
-    if (definition.fn !== null) return Promise.resolve();
-    definition.loading ??= this.#owner.functionOf(definition.key, definition.received).then(
-      (fn) => {
-        definition.fn = fn;
-        definition.loading = null;
-      },
-      (error: unknown) => {
-        definition.fn = toError(error);
-        definition.loading = null;
-      },
-    );
-    return definition.loading;
   }
 
   /** Why this process ends once no task runs or waits in it; "" when it does not. */
@@ -682,39 +574,3 @@ export class Executor {
     if (!running.cancelled) running.abort(reason);
   }
 }
-
-function cancelled(name: string): IonoError {
-  return new IonoError("TaskCancelled", `${name} was cancelled`);
-}
-
-function runUserCode(definition: ExecutorDefinition, actor: ActorInstance | null, args: unknown[]): unknown {
-  const { fn, method } = definition;
-  if (fn instanceof Error) throw fn;
-  if (method === null) return (fn as Function)(...args);
-  if (actor === null) throw new IonoError("ActorDied", "this process hosts no actor");
-  if (actor.ended !== null) throw actor.ended;
-  const target = actor.target as Record<string, unknown>;
-  const member = target[method];
-  if (typeof member !== "function") throw new TypeError(`${actor.className} has no method "${method}"`);
-  return member.apply(target, args);
-}
-
-/** Stands for a method: the target is found at the call. */
-function methodFunction(): void {}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return value !== null && typeof value === "object" && typeof (value as { then?: unknown }).then === "function";
-}
-
-function asList(value: unknown, definition: ExecutorDefinition): unknown[] {
-  if (typeof value !== "object" || value === null || typeof (value as Iterable<unknown>)[Symbol.iterator] !== "function") {
-    throw new IonoError("WrongResultCount", `${definition.name} must return ${definition.numReturns} values (numReturns) as an array, not ${describeValue(value)}`);
-  }
-  const values = [...(value as Iterable<unknown>)];
-  if (values.length !== definition.numReturns) {
-    throw new IonoError("WrongResultCount", `${definition.name} returned ${values.length} values; numReturns is ${definition.numReturns}`);
-  }
-  return values;
-}
-
-const noParts: readonly Uint8Array[] = [];

@@ -1,6 +1,7 @@
 /** Makes this worker the process of one actor. */
 import { formatOwnedId, IonoError, type ActorSpec } from "@iono/core";
-import type { ActorInstance, Executor } from "../executor/executor.ts";
+import type { Executor } from "../executor/executor.ts";
+import type { ActorInstance } from "../executor/user-code.ts";
 import { originOf, stableError } from "../executor/failures.ts";
 import type { ConcurrencyGroup } from "../executor/task-context.ts";
 import type { Member } from "../member/member.ts";
