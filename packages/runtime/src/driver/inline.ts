@@ -1,11 +1,12 @@
 /**
  * `init({ inline: true })`: everything runs in this process, with the same encoding and the same machines, for unit tests
- * and breakpoints. Tasks run one at a time; each actor has an executor of its own. There is no store: large values stay
- * in memory, encoded.
+ * and breakpoints. As many tasks as there are CPUs may be under way, those that await something taking turns; each actor
+ * has an executor of its own. There is no store: large values stay in memory, encoded.
  */
 import {
   ActorDirectory,
   IonoError,
+  resourceAmount,
   resourceAmounts,
   type ActorEvent,
   type ActorInstruction,
@@ -18,13 +19,24 @@ import { introduce, setMember } from "../api/runtime.ts";
 import { Executor } from "../executor/executor.ts";
 import { AgentLink } from "../member/agent-link.ts";
 import { loopbackSender, Member } from "../member/member.ts";
+import type { LeasePool } from "../owner/lease-pool.ts";
 import type { Sender } from "../owner/sender.ts";
 import { hostActor } from "../worker/host-actor.ts";
 import { defaultNamespace } from "./driver.ts";
 import { entryUrl } from "./launch.ts";
 
+/** Runs one task at a time, like a worker. */
+interface Lane {
+  /** Negative: processes have positive ones. */
+  readonly number: number;
+  readonly executor: Executor;
+  readonly senders: Map<LeasePool, Sender>;
+}
+
 export class InlineRuntime {
   readonly member: Member;
+  readonly #lanes: Lane[] = [];
+  #nextLane = -1;
 
   constructor(options: CompiledInitOptions) {
     const agent = new InlineAgent(options);
@@ -40,16 +52,41 @@ export class InlineRuntime {
       },
       agent,
     );
-    const tasks = newExecutor(this.member, () => {});
-    this.member.execute(tasks, false);
+    for (let i = 0; i < lanesOf(options); i++) this.#addLane();
+    this.member.execute(newExecutor(this.member, () => {}), false);
     this.member.onPool = (pool) => {
-      const sender = loopbackSender(this.member.owner, tasks, driverNumber);
-      sender.onProgress = () => pool.progressed(sender);
-      pool.granted(sender);
+      for (const lane of this.#lanes) this.#serve(lane, pool);
     };
+    agent.replace = (worker, reason) => this.#replace(worker, reason);
     this.member.peers.connectInstead = (process, onLost) => agent.senderOf(process, onLost);
     agent.member = this.member;
     introduce(this.member);
+  }
+
+  #addLane(): Lane {
+    const lane: Lane = { number: this.#nextLane--, executor: newExecutor(this.member, () => {}), senders: new Map() };
+    this.#lanes.push(lane);
+    return lane;
+  }
+
+  #serve(lane: Lane, pool: LeasePool): void {
+    const sender = loopbackSender(this.member.owner, lane.executor, driverNumber, { worker: lane.number });
+    lane.senders.set(pool, sender);
+    sender.onProgress = () => pool.progressed(sender);
+    pool.granted(sender);
+  }
+
+  /** A task did not heed its cancellation: nobody can end it here, but others need its place. */
+  #replace(number: number, reason: string): void {
+    const at = this.#lanes.findIndex((lane) => lane.number === number);
+    if (at < 0) return;
+    const [former] = this.#lanes.splice(at, 1);
+    former.executor.drain(() => {});
+    const lane = this.#addLane();
+    for (const [pool, sender] of former.senders) {
+      pool.lost(sender, Promise.resolve(reason));
+      this.#serve(lane, pool);
+    }
   }
 
   async shutdown(): Promise<void> {
@@ -58,6 +95,13 @@ export class InlineRuntime {
     setMember(null, reason);
   }
 }
+
+/** How many tasks may be under way. */
+function lanesOf({ cpuUnits }: CompiledInitOptions): number {
+  return Math.min(mostLanes, Math.max(1, Math.floor(resourceAmount("CPU", cpuUnits))));
+}
+
+const mostLanes = 16;
 
 function newExecutor(member: Member, retire: (reason: string) => void): Executor {
   return new Executor(member.owner, {
@@ -76,6 +120,8 @@ interface Hosted {
 class InlineAgent extends AgentLink {
   readonly #options: CompiledInitOptions;
   member!: Member;
+  /** Set by the runtime: ends the use of a lane. */
+  replace: (worker: number, reason: string) => void = () => {};
   readonly #actors = new ActorDirectory();
   readonly #hosted = new Map<number, Hosted>();
   readonly #addressWaiters = new Map<number, Array<(reply: unknown) => void>>();
@@ -95,7 +141,8 @@ class InlineAgent extends AgentLink {
   }
 
   override notify(message: ToAgent): void {
-    if (message.t === "kill actor") this.#handle({ type: "kill", actor: message.actor, reason: message.reason });
+    if (message.t === "replace") this.replace(message.worker, message.reason);
+    else if (message.t === "kill actor") this.#handle({ type: "kill", actor: message.actor, reason: message.reason });
     else if (message.t === "supply actor") this.#handle({ type: "supply", actor: message.actor, payload: message.payload });
     else if (message.t === "abandon actor") {
       this.#handle({ type: "abandon", actor: message.actor, reason: message.reason, error: message.error });
@@ -142,7 +189,7 @@ class InlineAgent extends AgentLink {
   senderOf(processNumber: number, onLost: (sender: Sender) => void): Sender {
     const hosted = this.#hosted.get(processNumber);
     if (hosted === undefined) throw new IonoError("ActorDied", "the actor is gone");
-    const sender = loopbackSender(this.member.owner, hosted.executor, driverNumber);
+    const sender = loopbackSender(this.member.owner, hosted.executor, driverNumber, { worker: processNumber });
     hosted.senders.push({ sender, onLost });
     return sender;
   }

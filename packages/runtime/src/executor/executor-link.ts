@@ -102,7 +102,7 @@ export class ExecutorLink {
     const at = this.#begin();
     let payload: Payload | null = null;
     try {
-      writeValue(writer, value, host);
+      writeValue(writer, value, host, path);
       if (writer.parts.length > 0 || writer.modules.length > 0 || host.objects.length > 0) payload = this.#rewrite(at, value, path);
       else if (writer.position - at > 100 * 1024) payload = this.#rewrite(at, value, path);
     } catch (error) {

@@ -332,11 +332,16 @@ export class Member {
 const deathReasonMs = 2000;
 
 /** A sender whose executor is this very process. */
-export function loopbackSender(owner: Owner, executor: Executor, processNumber: number): Sender {
+export function loopbackSender(
+  owner: Owner,
+  executor: Executor,
+  processNumber: number,
+  inline: { readonly worker: number } | null = null,
+): Sender {
   const [near, far] = MemoryLink.pair({ frame() {}, closed() {} }, { frame() {}, closed() {} });
-  const pages = platform().sharedPages;
-  const page = pages?.create(linkPage.totalBytes);
-  const sender = new Sender(processNumber, process.pid, near, page ?? null);
+  // In an inline runtime what was given up runs on, and would write into a page that is no longer there.
+  const page = inline === null ? platform().sharedPages?.create(linkPage.totalBytes) : undefined;
+  const sender = new Sender(inline?.worker ?? processNumber, process.pid, near, page ?? null);
   const attached = executor.attach(processNumber, far, page?.memory ?? null, true);
   far.listen({ frame: (kind, chunk, start, end) => void executor.frame(attached, kind, chunk, start, end), closed() {} });
   near.listen({
