@@ -175,7 +175,7 @@ function timedOut(refs: readonly Ref[], timeoutMs: number): IonoError {
   );
 }
 
-function turnIsDue(): boolean {
+export function turnIsDue(): boolean {
   if (!turnArmed) {
     turnArmed = true;
     lastTurnMs = performance.now();
@@ -187,6 +187,6 @@ function turnIsDue(): boolean {
   return performance.now() - lastTurnMs > turnMs;
 }
 
-function nextTurn(): Promise<void> {
+export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

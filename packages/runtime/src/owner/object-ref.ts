@@ -29,6 +29,8 @@ export class Ref {
    */
   value: unknown = undefined;
   waiter: Waiter | Waiter[] | null = null;
+  /** Number of the last `wait` that looked at this ref. */
+  seenByWait = 0;
   /** What lives as long as this ref: a store handle, or a registration with the owner. */
   keep: unknown = null;
 

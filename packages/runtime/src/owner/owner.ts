@@ -20,7 +20,7 @@ import {
 import type { CaptureContext } from "../capture/index.ts";
 import { StoreHandle, type StoreClient } from "../objects/index.ts";
 import { allocate } from "../values/fast-buffer.ts";
-import { writeValue } from "../values/index.ts";
+import { requiredModules, writeValue } from "../values/index.ts";
 import { ArgumentPins } from "./argument-pins.ts";
 import { isImmediate } from "./immediate.ts";
 import { InlineBudget } from "./inline-budget.ts";
@@ -148,8 +148,11 @@ export class Owner {
     try {
       for (; i < args.length; i++) {
         const value = args[i];
-        if (value instanceof Ref) break;
-        writeValue(slab, value, host);
+        if (!(value instanceof Ref)) writeValue(slab, value, host);
+        // A settled ref of a small value is as good as the value; others take the longer way.
+        else if (value.state === refState.immediate) writeValue(slab, value.value, host);
+        else if (value.state !== refState.bytes || requiredModules(value.value as Uint8Array).length > 0) break;
+        else slab.raw(value.value as Uint8Array);
       }
     } catch (error) {
       slab.position = at;
