@@ -5,7 +5,11 @@ import type { GpuSlots } from "./lease-gpus.ts";
 import type { Worker } from "./lease-state.ts";
 
 /** @throws Error naming the rule that is broken and the worker that breaks it. */
-export function checkLeases(settings: LeaseSettings, workers: ReadonlyMap<number, Worker>, gpus: GpuSlots): void {
+export function checkLeases(
+  settings: LeaseSettings,
+  workers: ReadonlyMap<number, Worker>,
+  gpus: GpuSlots,
+): void {
   const held: Record<string, number> = {};
   const gpuUnits = [...gpus.freeUnits];
   for (const worker of workers.values()) {
@@ -22,7 +26,8 @@ export function checkLeases(settings: LeaseSettings, workers: ReadonlyMap<number
   gpuUnits.forEach((units, id) => {
     if (units !== 10_000) throw new Error(`L5: GPU ${id}: free and held units add up to ${units}`);
   });
-  if (workers.size > Math.max(settings.maxWorkers, settings.idleWorkers)) throw new Error(`${workers.size} workers`);
+  if (workers.size > Math.max(settings.maxWorkers, settings.idleWorkers))
+    throw new Error(`${workers.size} workers`);
 }
 
 function checkWorker(worker: Worker): void {
@@ -30,13 +35,16 @@ function checkWorker(worker: Worker): void {
   const isHeld = state === "leased" || state === "recalled";
   if (owners.size > 0 && !isHeld) throw new Error(`L2: worker ${number} is ${state} and has owners`);
   if (isHeld && shape === null) throw new Error(`L2: worker ${number} is ${state} for no shape`);
-  if (state === "recalled" && owners.size === 0) throw new Error(`L2: worker ${number} is recalled from nobody`);
+  if (state === "recalled" && owners.size === 0)
+    throw new Error(`L2: worker ${number} is recalled from nobody`);
   if (state === "idle" && (shape !== null || shapeKey(held) !== "")) {
     throw new Error(`L1: idle worker ${number} holds ${shapeKey(held)} for ${shape}`);
   }
-  if (state === "actor" && (worker.used || shape !== null)) throw new Error(`L4: worker ${number} ran tasks and hosts an actor`);
+  if (state === "actor" && (worker.used || shape !== null))
+    throw new Error(`L4: worker ${number} ran tasks and hosts an actor`);
   const units = held["GPU"] ?? 0;
-  if (units !== worker.gpuUnits) throw new Error(`L5: worker ${number} holds ${units} GPU units of ${worker.gpuUnits}`);
+  if (units !== worker.gpuUnits)
+    throw new Error(`L5: worker ${number} holds ${units} GPU units of ${worker.gpuUnits}`);
   if (units > 0 && worker.gpuIds.length !== Math.max(1, units / 10_000)) {
     throw new Error(`L5: worker ${number} has GPUs ${worker.gpuIds.join(",")} for ${units} units`);
   }

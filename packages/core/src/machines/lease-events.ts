@@ -3,9 +3,20 @@ import { makeVector, noResources, type ResourceVector } from "../resources.ts";
 
 export type LeaseEvent =
   /** An owner says how many of its tasks of a shape want to run; 0: none. */
-  | { readonly type: "demand"; readonly owner: number; readonly resources: ResourceVector; readonly count: number }
+  | {
+      readonly type: "demand";
+      readonly owner: number;
+      readonly resources: ResourceVector;
+      readonly count: number;
+    }
   /** `isLost`: the link to the worker broke, so that it is no use to anybody. */
-  | { readonly type: "released"; readonly owner: number; readonly worker: number; readonly lease: number; readonly isLost: boolean }
+  | {
+      readonly type: "released";
+      readonly owner: number;
+      readonly worker: number;
+      readonly lease: number;
+      readonly isLost: boolean;
+    }
   | { readonly type: "owner ended"; readonly owner: number }
   | { readonly type: "worker ready"; readonly worker: number }
   /** Also as an owner. */
@@ -26,9 +37,26 @@ export type LeaseEvent =
 export type LeaseInstruction =
   | { readonly type: "spawn"; readonly worker: number; readonly gpuIds: readonly number[] }
   /** `lease` numbers this grant: its recall and its release repeat it, so that late ones touch no newer grant (I4). */
-  | { readonly type: "grant"; readonly owner: number; readonly worker: number; readonly lease: number; readonly shape: string }
-  | { readonly type: "recall"; readonly owner: number; readonly worker: number; readonly lease: number; readonly shape: string }
-  | { readonly type: "place actor"; readonly request: number; readonly worker: number; readonly gpuIds: readonly number[] }
+  | {
+      readonly type: "grant";
+      readonly owner: number;
+      readonly worker: number;
+      readonly lease: number;
+      readonly shape: string;
+    }
+  | {
+      readonly type: "recall";
+      readonly owner: number;
+      readonly worker: number;
+      readonly lease: number;
+      readonly shape: string;
+    }
+  | {
+      readonly type: "place actor";
+      readonly request: number;
+      readonly worker: number;
+      readonly gpuIds: readonly number[];
+    }
   /** `force`: what runs there is for nobody. */
   | { readonly type: "stop"; readonly worker: number; readonly force: boolean }
   | {
@@ -56,5 +84,10 @@ export const leaseTickMs = 10;
 /** Only what `makeVector` keeps: used by shells that read resources from a message. */
 export function sanitizeResources(value: unknown): ResourceVector {
   if (value === null || typeof value !== "object") return noResources;
-  return makeVector(Object.entries(value).filter(([, amount]) => Number.isSafeInteger(amount) && (amount as number) > 0) as [string, number][]);
+  return makeVector(
+    Object.entries(value).filter(([, amount]) => Number.isSafeInteger(amount) && (amount as number) > 0) as [
+      string,
+      number,
+    ][],
+  );
 }

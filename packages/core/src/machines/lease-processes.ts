@@ -25,7 +25,9 @@ export function freshWorker(workers: Iterable<Worker>): Worker | null {
 }
 
 function isUnclaimed(worker: Worker): boolean {
-  return worker.state === "idle" || (worker.state === "starting" && worker.shape === null && worker.request === 0);
+  return (
+    worker.state === "idle" || (worker.state === "starting" && worker.shape === null && worker.request === 0)
+  );
 }
 
 /** All processes are taken: which one ends to make room for another. null: one is on its way out, or none may go. */
@@ -37,7 +39,9 @@ export function whoEnds(view: RoomView, wanted: Wanted): Worker | null {
   const idle = workers.find((worker) => worker.state === "idle");
   if (idle !== undefined || !wanted.isStarving) return idle ?? null;
   const mayGo = (worker: Worker): boolean =>
-    worker.state === "leased" && worker.shape !== wanted.shape && (isUnwanted(worker, view.shapes) || worker.tenure >= minTenureTicks);
+    worker.state === "leased" &&
+    worker.shape !== wanted.shape &&
+    (isUnwanted(worker, view.shapes) || worker.tenure >= minTenureTicks);
   return workers.find(mayGo) ?? null;
 }
 

@@ -27,7 +27,11 @@ export interface Wanted {
 }
 
 /** What is free, as far as `shape` is concerned: CPUs lent by blocked workers count for other shapes only. */
-export function freeFor(shape: string | null, total: ResourceVector, workers: Iterable<Worker>): Record<string, number> {
+export function freeFor(
+  shape: string | null,
+  total: ResourceVector,
+  workers: Iterable<Worker>,
+): Record<string, number> {
   const free: Record<string, number> = { ...total };
   for (const worker of workers) {
     for (const name in worker.held) {
@@ -71,13 +75,15 @@ export type Room =
 /** How `wanted`, which does not fit now, can be made to fit. */
 export function findRoom(view: RoomView, wanted: Wanted): Room {
   const gone = new Set<Worker>();
-  for (const worker of view.workers) if (worker.state === "recalled" || worker.state === "stopping") gone.add(worker);
+  for (const worker of view.workers)
+    if (worker.state === "recalled" || worker.state === "stopping") gone.add(worker);
   if (gone.size > 0 && fitsWithout(view, wanted, gone)) return { kind: "coming" };
   const chosen: Worker[] = [];
   for (const worker of whoMayGiveWay(view, wanted)) {
     chosen.push(worker);
     gone.add(worker);
-    if (fitsWithout(view, wanted, gone)) return { kind: "recall", workers: withoutNeedless(view, wanted, gone, chosen) };
+    if (fitsWithout(view, wanted, gone))
+      return { kind: "recall", workers: withoutNeedless(view, wanted, gone, chosen) };
   }
   if (!wanted.isStarving) return { kind: "none" };
   for (const worker of view.workers) {
@@ -119,7 +125,12 @@ function whoMayGiveWay(view: RoomView, wanted: Wanted): Worker[] {
 }
 
 /** Drops those whose leaving does not help: chosen early, they may hold other resources only. */
-function withoutNeedless(view: RoomView, wanted: Wanted, gone: Set<Worker>, chosen: readonly Worker[]): Worker[] {
+function withoutNeedless(
+  view: RoomView,
+  wanted: Wanted,
+  gone: Set<Worker>,
+  chosen: readonly Worker[],
+): Worker[] {
   return chosen.filter((worker) => {
     gone.delete(worker);
     if (fitsWithout(view, wanted, gone)) return false;

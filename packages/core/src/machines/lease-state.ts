@@ -50,7 +50,12 @@ export interface ActorRequest {
   saidInfeasible: boolean;
 }
 
-export function newWorker(number: number, shape: string | null, held: ResourceVector, gpuIds: readonly number[]): Worker {
+export function newWorker(
+  number: number,
+  shape: string | null,
+  held: ResourceVector,
+  gpuIds: readonly number[],
+): Worker {
   return {
     number,
     state: "starting",

@@ -1,7 +1,14 @@
 /** Who waits for workers: demand as owners tell it, shapes and actors that have nothing, and those that never will. */
 import { missingResource, shapeKey, type ResourceVector } from "../resources.ts";
 import type { LeaseInstruction } from "./lease-events.ts";
-import { isUsable, wantedOf, type ActorRequest, type Demand, type Shape, type Worker } from "./lease-state.ts";
+import {
+  isUsable,
+  wantedOf,
+  type ActorRequest,
+  type Demand,
+  type Shape,
+  type Worker,
+} from "./lease-state.ts";
 
 /** Takes in what an owner wants of a shape. `since` is the place in the order of waiting, should it be the first. */
 export function setDemand(
@@ -40,7 +47,13 @@ export function waitingList(
 ): WaitingList {
   const starving: (Shape | ActorRequest)[] = [];
   const infeasible: LeaseInstruction[] = [];
-  const say = (once: Demand | ActorRequest, owner: number, request: number, shape: string, missing: string): void => {
+  const say = (
+    once: Demand | ActorRequest,
+    owner: number,
+    request: number,
+    shape: string,
+    missing: string,
+  ): void => {
     if (!once.saidInfeasible) infeasible.push({ type: "infeasible", owner, request, shape, missing });
     once.saidInfeasible = true;
   };

@@ -31,17 +31,42 @@ type Step =
   | { kind: "tick"; count: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ kind: fc.constant("demand" as const), pick, shape, count: fc.integer({ min: 0, max: 9 }) }) },
-  { weight: 12, arbitrary: fc.record({ kind: fc.constant("deliver" as const), pick, times: fc.integer({ min: 1, max: 2 }) }) },
   {
     weight: 8,
     arbitrary: fc.record({
-      kind: fc.constantFrom("release" as const, "die" as const, "block" as const, "block" as const, "withdraw" as const, "end actor" as const),
+      kind: fc.constant("demand" as const),
+      pick,
+      shape,
+      count: fc.integer({ min: 0, max: 9 }),
+    }),
+  },
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      kind: fc.constant("deliver" as const),
+      pick,
+      times: fc.integer({ min: 1, max: 2 }),
+    }),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constantFrom(
+        "release" as const,
+        "die" as const,
+        "block" as const,
+        "block" as const,
+        "withdraw" as const,
+        "end actor" as const,
+      ),
       pick,
     }),
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant("request" as const), running: shape }) },
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant("tick" as const), count: fc.integer({ min: 1, max: 8 }) }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({ kind: fc.constant("tick" as const), count: fc.integer({ min: 1, max: 8 }) }),
+  },
 );
 
 const settings = fc.record({
@@ -61,15 +86,24 @@ function run(d: LeaseDriver, each: Step, index: number): void {
   switch (each.kind) {
     case "demand": {
       // Workers ask too: they own the tasks that their tasks submit.
-      const workers = [...d.workers.values()].filter((worker) => worker.ready && (worker.grants.size > 0 || worker.actor > 0));
-      d.demand(choose([driver, driver, ...workers.map((worker) => worker.number)], each.pick) ?? driver, each.shape, each.count);
+      const workers = [...d.workers.values()].filter(
+        (worker) => worker.ready && (worker.grants.size > 0 || worker.actor > 0),
+      );
+      d.demand(
+        choose([driver, driver, ...workers.map((worker) => worker.number)], each.pick) ?? driver,
+        each.shape,
+        each.count,
+      );
       break;
     }
     case "deliver":
       d.deliver(each.pick, each.times);
       break;
     case "release": {
-      const worker = choose([...d.workers.values()].filter((one) => one.grants.size > 0), each.pick);
+      const worker = choose(
+        [...d.workers.values()].filter((one) => one.grants.size > 0),
+        each.pick,
+      );
       const owner = worker === undefined ? undefined : choose(worker.grants.keys(), each.pick);
       if (worker !== undefined && owner !== undefined) d.release(owner, worker.number, each.pick % 7 === 0);
       break;
@@ -80,8 +114,12 @@ function run(d: LeaseDriver, each: Step, index: number): void {
       break;
     }
     case "block": {
-      const worker = choose([...d.workers.values()].filter((one) => one.ready), each.pick);
-      if (worker !== undefined) d.handle({ type: "worker blocked", worker: worker.number, blocked: each.pick % 3 > 0 });
+      const worker = choose(
+        [...d.workers.values()].filter((one) => one.ready),
+        each.pick,
+      );
+      if (worker !== undefined)
+        d.handle({ type: "worker blocked", worker: worker.number, blocked: each.pick % 3 > 0 });
       break;
     }
     case "request":
@@ -93,7 +131,10 @@ function run(d: LeaseDriver, each: Step, index: number): void {
       break;
     }
     case "end actor": {
-      const worker = choose([...d.workers.values()].filter((one) => one.actor > 0), each.pick);
+      const worker = choose(
+        [...d.workers.values()].filter((one) => one.actor > 0),
+        each.pick,
+      );
       if (worker !== undefined) d.die(worker.number);
       break;
     }
@@ -118,7 +159,12 @@ function work(d: LeaseDriver): void {
       }
       const self = d.workers.get(owner);
       // A task that has ended wants nothing; one that waits runs its children of the same shape by loopback.
-      let grants = self === undefined ? 0 : self.grants.size === 0 ? count : Number([...self.grants.values()].some((grant) => grant.shape === key));
+      let grants =
+        self === undefined
+          ? 0
+          : self.grants.size === 0
+            ? count
+            : Number([...self.grants.values()].some((grant) => grant.shape === key));
       for (const worker of d.workers.values()) if (worker.grants.get(owner)?.shape === key) grants++;
       if (grants > 0 && count > 0) d.demand(owner, resources, Math.max(0, count - grants));
     }
@@ -142,8 +188,17 @@ describe("leases under any order of events", () => {
   it("keep their rules, serve all that fits, and lose nothing", () => {
     fc.assert(
       fc.property(settings, fc.array(step, { minLength: 20, maxLength: 120, size: "max" }), (node, steps) => {
-        const total = parseResources({ numCpus: node.cpus, numGpus: node.gpus, resources: { disk: node.disk } });
-        const d = new LeaseDriver({ total, maxWorkers: node.maxWorkers, firstWorker: 2, idleWorkers: Math.max(1, Math.min(node.startWorkers, node.maxWorkers)) });
+        const total = parseResources({
+          numCpus: node.cpus,
+          numGpus: node.gpus,
+          resources: { disk: node.disk },
+        });
+        const d = new LeaseDriver({
+          total,
+          maxWorkers: node.maxWorkers,
+          firstWorker: 2,
+          idleWorkers: Math.max(1, Math.min(node.startWorkers, node.maxWorkers)),
+        });
         d.start(Math.min(node.startWorkers, node.maxWorkers));
         steps.forEach((each, index) => run(d, each, index));
 
@@ -159,7 +214,8 @@ describe("leases under any order of events", () => {
         }
         expect(d.machine.states().length).toBeLessThanOrEqual(Math.max(1, d.settings.idleWorkers));
         expect(d.machine.wantsTicks).toBe(false);
-        for (const worker of [...d.workers.values()]) for (const owner of [...worker.grants.keys()]) d.release(owner, worker.number);
+        for (const worker of [...d.workers.values()])
+          for (const owner of [...worker.grants.keys()]) d.release(owner, worker.number);
         d.deliverAll();
         expect({ ...d.machine.available() }).toEqual({ ...total });
       }),
@@ -169,18 +225,21 @@ describe("leases under any order of events", () => {
 
   it("never give one GPU to two holders beyond its units", () => {
     fc.assert(
-      fc.property(fc.array(fc.constantFrom(0.25, 0.3, 0.5, 0.6, 1, 2), { minLength: 1, maxLength: 12 }), (wanted) => {
-        const d = new LeaseDriver({ total: vector(64, 3), maxWorkers: 64, firstWorker: 2, idleWorkers: 1 });
-        wanted.forEach((gpus, i) => d.request(100 + i, noResources, vector(0, gpus)));
-        d.deliverAll();
-        const units = new Map<number, number>();
-        for (const each of d.said) {
-          if (each.type !== "place actor") continue;
-          const share = Math.min(1, wanted[each.request - 100]);
-          for (const id of each.gpuIds) units.set(id, (units.get(id) ?? 0) + resourceUnits(share, "share"));
-        }
-        for (const held of units.values()) expect(held).toBeLessThanOrEqual(10_000);
-      }),
+      fc.property(
+        fc.array(fc.constantFrom(0.25, 0.3, 0.5, 0.6, 1, 2), { minLength: 1, maxLength: 12 }),
+        (wanted) => {
+          const d = new LeaseDriver({ total: vector(64, 3), maxWorkers: 64, firstWorker: 2, idleWorkers: 1 });
+          wanted.forEach((gpus, i) => d.request(100 + i, noResources, vector(0, gpus)));
+          d.deliverAll();
+          const units = new Map<number, number>();
+          for (const each of d.said) {
+            if (each.type !== "place actor") continue;
+            const share = Math.min(1, wanted[each.request - 100]);
+            for (const id of each.gpuIds) units.set(id, (units.get(id) ?? 0) + resourceUnits(share, "share"));
+          }
+          for (const held of units.values()) expect(held).toBeLessThanOrEqual(10_000);
+        },
+      ),
     );
   });
 });

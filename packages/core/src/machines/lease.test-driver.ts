@@ -108,7 +108,13 @@ export class LeaseDriver {
       switch (each.type) {
         case "spawn":
           expect(this.workers.has(each.worker)).toBe(false);
-          this.workers.set(each.worker, { number: each.worker, ready: false, gpuIds: each.gpuIds, actor: 0, grants: new Map() });
+          this.workers.set(each.worker, {
+            number: each.worker,
+            ready: false,
+            gpuIds: each.gpuIds,
+            actor: 0,
+            grants: new Map(),
+          });
           this.pending.push({ type: "worker ready", worker: each.worker });
           break;
         case "grant": {
@@ -122,7 +128,8 @@ export class LeaseDriver {
           break;
         }
         case "recall":
-          if (this.workers.get(each.worker)?.grants.get(each.owner)?.lease === each.lease) this.release(each.owner, each.worker);
+          if (this.workers.get(each.worker)?.grants.get(each.owner)?.lease === each.lease)
+            this.release(each.owner, each.worker);
           break;
         case "place actor": {
           const worker = this.workers.get(each.worker);

@@ -9,13 +9,18 @@ function node(total: ResourceVector, over: Partial<LeaseSettings> = {}): LeaseDr
   return new LeaseDriver({ total, maxWorkers: 16, firstWorker: 2, idleWorkers: 2, ...over });
 }
 
-function said<T extends LeaseInstruction["type"]>(d: LeaseDriver, type: T): Extract<LeaseInstruction, { type: T }>[] {
+function said<T extends LeaseInstruction["type"]>(
+  d: LeaseDriver,
+  type: T,
+): Extract<LeaseInstruction, { type: T }>[] {
   return d.said.filter((each): each is Extract<LeaseInstruction, { type: T }> => each.type === type);
 }
 
 /** Owner and worker of every lease there is. */
 function leases(d: LeaseDriver): string[] {
-  return [...d.workers.values()].flatMap((worker) => [...worker.grants].map(([owner, { shape: key }]) => `${owner}→${worker.number} ${key}`));
+  return [...d.workers.values()].flatMap((worker) =>
+    [...worker.grants].map(([owner, { shape: key }]) => `${owner}→${worker.number} ${key}`),
+  );
 }
 
 function ticks(d: LeaseDriver, count: number): void {

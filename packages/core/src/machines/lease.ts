@@ -12,14 +12,36 @@
  * - (L4) a worker that hosts an actor never gets tasks, and no worker becomes an actor after it ran tasks;
  * - (L5) a GPU has one holder, or holders of shares that add up to one GPU at most; it is free when their processes are gone.
  */
-import { addResources, missingResource, noResources, unitsPerResource, type ResourceVector } from "../resources.ts";
+import {
+  addResources,
+  makeVector,
+  noResources,
+  unitsPerResource,
+  type ResourceVector,
+} from "../resources.ts";
 import { checkLeases } from "./lease-check.ts";
 import type { LeaseEvent, LeaseInstruction, LeaseSettings } from "./lease-events.ts";
-import { GpuSlots } from "./lease-gpus.ts";
-import { borrowedCpu, countUnwanted, freshWorker, spareWorker, surplusWorkers, whoEnds } from "./lease-processes.ts";
+import {
+  borrowedCpu,
+  countUnwanted,
+  freshWorker,
+  isUnwanted,
+  spareWorker,
+  surplusWorkers,
+  whoEnds,
+} from "./lease-processes.ts";
 import { findRoom, fitsNow, freeFor, type RoomView, type Wanted } from "./lease-room.ts";
-import { describeWorker, isUsable, newWorker, shareOf, wantedOf, type ActorRequest, type Shape, type Worker, type WorkerDescription } from "./lease-state.ts";
+import {
+  describeWorker,
+  shareOf,
+  wantedOf,
+  type ActorRequest,
+  type Shape,
+  type Worker,
+  type WorkerDescription,
+} from "./lease-state.ts";
 import { demandByShape, setDemand, waitingList, wantsMore } from "./lease-waiting.ts";
+import { LeaseWorkers } from "./lease-workers.ts";
 
 /** A shape that nobody has wanted for so long gives back the workers above the number that is kept. */
 const quietTicksKept = 100;
@@ -30,29 +52,26 @@ type Assigned = "yes" | "lacks resources" | "waits for a process";
 
 export class LeaseMachine {
   readonly #settings: LeaseSettings;
-  readonly #workers = new Map<number, Worker>();
+  readonly #workers: LeaseWorkers;
   readonly #shapes = new Map<string, Shape>();
   readonly #requests = new Map<number, ActorRequest>();
-  readonly #gpus: GpuSlots;
   /** Processes that may start at one time: more would only slow each other down. */
   readonly #mostStarting: number;
-  #nextWorker: number;
-  #nextLease = 1;
   #order = 0;
-  #out: LeaseInstruction[] = [];
   /** Starts that failed in a row, and ticks until the next is tried. */
   #failedStarts = 0;
   #pauseTicks = 0;
 
   constructor(settings: LeaseSettings) {
     this.#settings = settings;
-    this.#nextWorker = settings.firstWorker;
-    this.#gpus = GpuSlots.of(settings.total["GPU"] ?? 0);
+    this.#workers = new LeaseWorkers(settings.firstWorker, settings.total["GPU"] ?? 0, (key) => {
+      const shape = this.#shapes.get(key);
+      if (shape !== undefined) shape.since = this.#order++;
+    });
     this.#mostStarting = Math.max(2, Math.floor((settings.total["CPU"] ?? 0) / unitsPerResource));
   }
 
   handle(event: LeaseEvent): LeaseInstruction[] {
-    this.#out = [];
     switch (event.type) {
       case "demand":
         setDemand(this.#shapes, event, this.#order++);
@@ -70,14 +89,21 @@ export class LeaseMachine {
         this.#ended(event.worker);
         break;
       case "worker blocked": {
-        const worker = this.#workers.get(event.worker);
-        if (worker !== undefined && (worker.shape !== null || worker.state === "actor")) worker.blocked = event.blocked;
+        const worker = this.#workers.all.get(event.worker);
+        if (worker !== undefined && (worker.shape !== null || worker.state === "actor"))
+          worker.blocked = event.blocked;
         break;
       }
       case "actor requested": {
         const { request, placement, running } = event;
         if (this.#requests.has(request)) break;
-        this.#requests.set(request, { request, placement, running, since: this.#order++, saidInfeasible: false });
+        this.#requests.set(request, {
+          request,
+          placement,
+          running,
+          since: this.#order++,
+          saidInfeasible: false,
+        });
         break;
       }
       case "actor withdrawn":
@@ -88,26 +114,36 @@ export class LeaseMachine {
         break;
     }
     this.#schedule();
-    return this.#out;
+    return this.#workers.takeInstructions();
   }
 
   /** Starts `count` workers ahead of any demand. */
   start(count: number): LeaseInstruction[] {
-    this.#out = [];
-    for (let i = 0; i < count; i++) this.#spawn(null, noResources, []);
-    return this.#out;
+    for (let i = 0; i < count; i++) this.#workers.spawn(null, noResources, []);
+    return this.#workers.takeInstructions();
   }
 
   /** Time matters now: somebody waits for a turn, a pause runs, or workers that nobody wants are to be given back. */
   get wantsTicks(): boolean {
-    if (this.#pauseTicks > 0 || countUnwanted(this.#workers.values(), this.#shapes) > this.#settings.idleWorkers) return true;
+    if (
+      this.#pauseTicks > 0 ||
+      countUnwanted(this.#workers.all.values(), this.#shapes) > this.#settings.idleWorkers
+    )
+      return true;
     for (const shape of this.#shapes.values()) if (this.#wantsMore(shape)) return true;
     return this.#requests.size > 0;
   }
 
   /** What is free, as far as a shape is concerned: CPUs lent by blocked workers count for other shapes only. */
   available(shape: string | null = null): ResourceVector {
-    return freeFor(shape, this.#settings.total, this.#workers.values());
+    return freeFor(shape, this.#settings.total, this.#workers.all.values());
+  }
+
+  /** What nothing uses or waits for, for people: workers that are only kept count as free. */
+  unclaimed(): ResourceVector {
+    const claimed = [...this.#workers.all.values()].filter((worker) => !isUnwanted(worker, this.#shapes));
+    const free = freeFor(null, this.#settings.total, claimed);
+    return makeVector(Object.entries(free).filter(([, amount]) => amount > 0));
   }
 
   /** Demand by shape, for people. */
@@ -116,59 +152,57 @@ export class LeaseMachine {
   }
 
   states(): WorkerDescription[] {
-    return [...this.#workers.values()].map(describeWorker);
+    return [...this.#workers.all.values()].map(describeWorker);
   }
 
   /** @throws Error naming the rule that is broken. */
   check(): void {
-    checkLeases(this.#settings, this.#workers, this.#gpus);
+    checkLeases(this.#settings, this.#workers.all, this.#workers.gpus);
   }
 
   // events
 
   #released(owner: number, number: number, lease: number, isLost: boolean): void {
-    const worker = this.#workers.get(number);
+    const worker = this.#workers.all.get(number);
     if (worker?.owners.get(owner) !== lease) return;
     worker.owners.delete(owner);
     if (isLost) {
       worker.owners.clear();
-      this.#stop(worker);
-    } else if (worker.owners.size === 0) this.#free(worker);
+      this.#workers.stop(worker);
+    } else if (worker.owners.size === 0) this.#workers.free(worker);
   }
 
   #ownerEnded(owner: number): void {
     for (const shape of this.#shapes.values()) shape.demands.delete(owner);
-    for (const worker of this.#workers.values()) {
+    for (const worker of this.#workers.all.values()) {
       // What it may still run is for nobody, and nobody is left to cancel it.
-      if (worker.owners.delete(owner) && worker.owners.size === 0) this.#stop(worker, true);
+      if (worker.owners.delete(owner) && worker.owners.size === 0) this.#workers.stop(worker, true);
     }
   }
 
   #ready(number: number): void {
-    const worker = this.#workers.get(number);
+    const worker = this.#workers.all.get(number);
     if (worker === undefined || worker.state !== "starting") return;
     this.#failedStarts = 0;
     if (worker.request !== 0) {
       const request = this.#requests.get(worker.request);
       worker.request = 0;
       if (request !== undefined) {
-        this.#placeActor(worker, request);
+        this.#place(worker, request);
         return;
       }
       worker.state = "idle";
-      this.#free(worker);
+      this.#workers.free(worker);
       return;
     }
     if (worker.shape === null) worker.state = "idle";
-    else this.#lease(worker);
+    else this.#workers.lease(worker);
   }
 
   #ended(number: number): void {
-    const worker = this.#workers.get(number);
+    const worker = this.#workers.all.get(number);
     if (worker === undefined) return;
-    this.#workers.delete(number);
-    this.#gpus.giveBack(worker.gpuIds, worker.gpuUnits);
-    this.#leaves(worker);
+    this.#workers.remove(worker);
     this.#ownerEnded(number);
     if (worker.state !== "starting") return;
     // Whatever keeps workers from starting will not be better at once.
@@ -178,94 +212,43 @@ export class LeaseMachine {
 
   #tick(): void {
     if (this.#pauseTicks > 0) this.#pauseTicks--;
-    for (const worker of this.#workers.values()) if (worker.state === "leased") worker.tenure++;
-    for (const shape of this.#shapes.values()) shape.quietTicks = wantedOf(shape) > 0 ? 0 : shape.quietTicks + 1;
-    for (const worker of this.#workers.values()) {
-      if (countUnwanted(this.#workers.values(), this.#shapes) <= this.#settings.idleWorkers) break;
+    for (const worker of this.#workers.all.values()) if (worker.state === "leased") worker.tenure++;
+    for (const shape of this.#shapes.values())
+      shape.quietTicks = wantedOf(shape) > 0 ? 0 : shape.quietTicks + 1;
+    for (const worker of this.#workers.all.values()) {
+      if (countUnwanted(this.#workers.all.values(), this.#shapes) <= this.#settings.idleWorkers) break;
       if (worker.state !== "leased" || worker.shape === null) continue;
       const shape = this.#shapes.get(worker.shape);
-      if (shape === undefined || shape.quietTicks >= quietTicksKept) this.#recall(worker);
+      if (shape === undefined || shape.quietTicks >= quietTicksKept) this.#workers.recall(worker);
     }
   }
 
-  // workers
-
-  #lease(worker: Worker): void {
-    worker.state = "leased";
-    worker.used = true;
-    worker.tenure = 0;
-  }
-
-  /** No owner sends it work any more. */
-  #free(worker: Worker): void {
-    if (worker.state === "stopping") return;
-    worker.blocked = false;
-    if (worker.gpuIds.length > 0) {
-      this.#stop(worker);
-      return;
-    }
-    this.#leaves(worker);
-    worker.held = noResources;
-    worker.borrowedCpu = 0;
-    worker.shape = null;
-    if (worker.state !== "starting") worker.state = "idle";
-  }
-
-  /** A shape that loses its last worker waits from now on. */
-  #leaves(worker: Worker): void {
-    if (worker.shape === null) return;
-    const shape = this.#shapes.get(worker.shape);
-    if (shape === undefined) return;
-    for (const other of this.#workers.values()) if (other !== worker && isUsable(other, shape.key)) return;
-    shape.since = this.#order++;
-  }
-
-  #stop(worker: Worker, force = false): void {
-    this.#leaves(worker);
-    worker.state = "stopping";
-    this.#out.push({ type: "stop", worker: worker.number, force });
-  }
-
-  #recall(worker: Worker): void {
-    worker.state = "recalled";
-    if (worker.owners.size === 0) {
-      this.#free(worker);
-      return;
-    }
-    this.#leaves(worker);
-    for (const [owner, lease] of worker.owners) {
-      this.#out.push({ type: "recall", owner, worker: worker.number, lease, shape: worker.shape ?? "" });
-    }
-  }
-
-  #spawn(shape: string | null, held: ResourceVector, gpuIds: readonly number[]): Worker {
-    const worker = newWorker(this.#nextWorker++, shape, held, gpuIds);
-    this.#gpus.take(gpuIds, worker.gpuUnits);
-    this.#workers.set(worker.number, worker);
-    this.#out.push({ type: "spawn", worker: worker.number, gpuIds });
-    return worker;
-  }
-
-  #placeActor(worker: Worker, request: ActorRequest): void {
+  #place(worker: Worker, request: ActorRequest): void {
     this.#requests.delete(request.request);
-    worker.state = "actor";
-    worker.held = request.running;
-    this.#out.push({ type: "place actor", request: request.request, worker: worker.number, gpuIds: worker.gpuIds });
+    this.#workers.placeActor(worker, request);
   }
 
   // scheduling
 
   #schedule(): void {
     let reserved: ResourceVector = noResources;
-    const workers = [...this.#workers.values()];
-    const waiting = waitingList(this.#shapes.values(), this.#requests.values(), workers, this.#settings.total);
-    this.#out.push(...waiting.infeasible);
+    const workers = [...this.#workers.all.values()];
+    const waiting = waitingList(
+      this.#shapes.values(),
+      this.#requests.values(),
+      workers,
+      this.#settings.total,
+    );
+    this.#workers.say(...waiting.infeasible);
     for (const each of waiting.starving) {
       const wanted: Wanted =
         "request" in each
           ? { shape: null, resources: each.running, isStarving: true }
           : { shape: each.key, resources: each.resources, isStarving: true };
-      const assigned = "request" in each ? this.#serveActor(each, wanted, reserved) : this.#serveShape(each, wanted, reserved);
+      const assigned =
+        "request" in each
+          ? this.#serveActor(each, wanted, reserved)
+          : this.#serveShape(each, wanted, reserved);
       if (assigned === "yes") continue;
       // (L3) promised: those behind get what is left beside it.
       if (assigned === "waits for a process" || this.#makeRoom(wanted, reserved)) {
@@ -274,14 +257,18 @@ export class LeaseMachine {
     }
     this.#grow(reserved);
     for (const shape of this.#shapes.values()) this.#settle(shape);
-    for (const worker of surplusWorkers(this.#workers.values(), this.#settings.idleWorkers)) this.#stop(worker);
+    for (const worker of surplusWorkers(this.#workers.all.values(), this.#settings.idleWorkers))
+      this.#workers.stop(worker);
   }
 
   /** Shapes that have workers and could use more: what is left goes to those that have least. */
   #grow(reserved: ResourceVector): void {
-    const growing = [...this.#shapes.values()].filter((shape) => this.#usable(shape.key).length > 0 && this.#wantsMore(shape));
+    const growing = [...this.#shapes.values()].filter(
+      (shape) => this.#workers.usable(shape.key).length > 0 && this.#wantsMore(shape),
+    );
     const { total } = this.#settings;
-    const share = (shape: Shape): number => shareOf(shape.resources, total) * this.#usable(shape.key).length;
+    const share = (shape: Shape): number =>
+      shareOf(shape.resources, total) * this.#workers.usable(shape.key).length;
     while (growing.length > 0) {
       growing.sort((a, b) => share(a) - share(b));
       const shape = growing[0];
@@ -293,13 +280,7 @@ export class LeaseMachine {
   }
 
   #wantsMore(shape: Shape): boolean {
-    return wantsMore(shape, this.#usable(shape.key), this.#settings.total);
-  }
-
-  #usable(shape: string): Worker[] {
-    const usable: Worker[] = [];
-    for (const worker of this.#workers.values()) if (isUsable(worker, shape)) usable.push(worker);
-    return usable;
+    return wantsMore(shape, this.#workers.usable(shape.key), this.#settings.total);
   }
 
   /** Gives a shape one more worker: an idle one, one that starts for nobody, or a new one. */
@@ -308,15 +289,15 @@ export class LeaseMachine {
     if (!fitsNow(view, wanted)) return "lacks resources";
     const { resources } = shape;
     const borrowed = this.#borrowed(resources);
-    const gpuIds = this.#gpus.find(resources["GPU"] ?? 0) ?? [];
-    let worker = gpuIds.length === 0 ? spareWorker(this.#workers.values()) : null;
+    const gpuIds = this.#workers.gpus.find(resources["GPU"] ?? 0) ?? [];
+    let worker = gpuIds.length === 0 ? spareWorker(this.#workers.all.values()) : null;
     if (worker === null) {
       if (!this.#mayStart(wanted, view)) return "waits for a process";
-      worker = this.#spawn(shape.key, resources, gpuIds);
+      worker = this.#workers.spawn(shape.key, resources, gpuIds);
     } else {
       worker.shape = shape.key;
       worker.held = resources;
-      if (worker.state === "idle") this.#lease(worker);
+      if (worker.state === "idle") this.#workers.lease(worker);
     }
     worker.borrowedCpu = borrowed;
     return "yes";
@@ -327,11 +308,11 @@ export class LeaseMachine {
     if (!fitsNow(view, wanted)) return "lacks resources";
     const { running } = request;
     const borrowed = this.#borrowed(running);
-    const gpuIds = this.#gpus.find(running["GPU"] ?? 0) ?? [];
-    const fresh = gpuIds.length === 0 ? freshWorker(this.#workers.values()) : null;
+    const gpuIds = this.#workers.gpus.find(running["GPU"] ?? 0) ?? [];
+    const fresh = gpuIds.length === 0 ? freshWorker(this.#workers.all.values()) : null;
     if (fresh !== null) {
       fresh.borrowedCpu = borrowed;
-      if (fresh.state === "idle") this.#placeActor(fresh, request);
+      if (fresh.state === "idle") this.#place(fresh, request);
       else {
         fresh.request = request.request;
         fresh.held = running;
@@ -339,44 +320,50 @@ export class LeaseMachine {
       return "yes";
     }
     if (!this.#mayStart(wanted, view)) return "waits for a process";
-    const worker = this.#spawn(null, running, gpuIds);
+    const worker = this.#workers.spawn(null, running, gpuIds);
     worker.request = request.request;
     worker.borrowedCpu = borrowed;
     return "yes";
   }
 
   #borrowed(resources: ResourceVector): number {
-    return borrowedCpu(resources["CPU"] ?? 0, this.#settings.total["CPU"] ?? 0, this.#workers.values());
+    return borrowedCpu(resources["CPU"] ?? 0, this.#settings.total["CPU"] ?? 0, this.#workers.all.values());
   }
 
   /** Whether one more process may start now; if there are too many, one that does nothing is stopped. */
   #mayStart(wanted: Wanted, view: RoomView): boolean {
     if (this.#pauseTicks > 0) return false;
     let starting = 0;
-    for (const worker of this.#workers.values()) {
+    for (const worker of this.#workers.all.values()) {
       if (worker.state === "starting") starting++;
     }
-    if (this.#workers.size < this.#settings.maxWorkers) return starting < this.#mostStarting;
+    if (this.#workers.all.size < this.#settings.maxWorkers) return starting < this.#mostStarting;
     const ends = whoEnds(view, wanted);
-    if (ends?.state === "idle") this.#stop(ends);
-    else if (ends !== null) this.#recall(ends);
+    if (ends?.state === "idle") this.#workers.stop(ends);
+    else if (ends !== null) this.#workers.recall(ends);
     return false;
   }
 
   /** Sees to it that resources come back, if they can. True when they will. */
   #makeRoom(wanted: Wanted, reserved: ResourceVector): boolean {
     const room = findRoom(this.#view(reserved), wanted);
-    if (room.kind === "recall") for (const worker of room.workers) this.#recall(worker);
+    if (room.kind === "recall") for (const worker of room.workers) this.#workers.recall(worker);
     return room.kind !== "none";
   }
 
   #view(reserved: ResourceVector): RoomView {
-    return { total: this.#settings.total, workers: [...this.#workers.values()], shapes: this.#shapes, gpus: this.#gpus, reserved };
+    return {
+      total: this.#settings.total,
+      workers: [...this.#workers.all.values()],
+      shapes: this.#shapes,
+      gpus: this.#workers.gpus,
+      reserved,
+    };
   }
 
   /** Grants the workers of a shape to its owners, the least shared first; those that nobody holds or wants are freed. */
   #settle(shape: Shape): void {
-    const ready = this.#usable(shape.key).filter((worker) => worker.state === "leased");
+    const ready = this.#workers.usable(shape.key).filter((worker) => worker.state === "leased");
     for (const { owner, count } of shape.demands.values()) {
       let mine = 0;
       for (const worker of ready) if (worker.owners.has(owner)) mine++;
@@ -385,14 +372,14 @@ export class LeaseMachine {
       for (const worker of ready) {
         if (mine >= count) break;
         if (worker.owners.has(owner) || worker.number === owner) continue;
-        const lease = this.#nextLease++;
-        worker.owners.set(owner, lease);
+        this.#workers.grant(worker, owner, shape.key);
         mine++;
-        this.#out.push({ type: "grant", owner, worker: worker.number, lease, shape: shape.key });
       }
     }
     if (wantedOf(shape) > 0) return;
-    for (const worker of this.#usable(shape.key)) if (worker.owners.size === 0) this.#free(worker);
-    if (this.#usable(shape.key).length === 0 && shape.demands.size === 0) this.#shapes.delete(shape.key);
+    for (const worker of this.#workers.usable(shape.key))
+      if (worker.owners.size === 0) this.#workers.free(worker);
+    if (this.#workers.usable(shape.key).length === 0 && shape.demands.size === 0)
+      this.#shapes.delete(shape.key);
   }
 }

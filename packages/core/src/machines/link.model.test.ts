@@ -38,7 +38,8 @@ class Ends {
     if (frame === undefined) return;
     this.arrived.push(frame);
     if (frame.lane === "control") return;
-    for (const each of this.far.handle({ type: "received", bytes: frame.bytes })) if (each.type === "grant") this.grants.push(each.bytes);
+    for (const each of this.far.handle({ type: "received", bytes: frame.bytes }))
+      if (each.type === "grant") this.grants.push(each.bytes);
     this.far.check();
   }
 
@@ -57,7 +58,8 @@ class Ends {
         this.wire.push(each.frame);
         if (each.frame.lane === "data") {
           // (K3) beyond the window only when what was under way is less than the peer grants by itself
-          if (this.underWay >= settings.grantStepBytes) expect(this.underWay + each.frame.bytes).toBeLessThanOrEqual(settings.windowBytes);
+          if (this.underWay >= settings.grantStepBytes)
+            expect(this.underWay + each.frame.bytes).toBeLessThanOrEqual(settings.windowBytes);
           this.underWay += each.frame.bytes;
         }
       } else if (each.type === "drained") this.drained++;
@@ -71,7 +73,14 @@ class Ends {
 }
 
 const step = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ type: fc.constant("send" as const), lane: fc.constantFrom("control" as const, "data" as const), bytes: fc.integer({ min: 1, max: 150 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      type: fc.constant("send" as const),
+      lane: fc.constantFrom("control" as const, "data" as const),
+      bytes: fc.integer({ min: 1, max: 150 }),
+    }),
+  },
   { weight: 3, arbitrary: fc.constant({ type: "read" as const }) },
   { weight: 2, arbitrary: fc.constant({ type: "credit" as const }) },
 );
@@ -108,7 +117,9 @@ describe("lanes and credit", () => {
           ends.credit();
         }
         for (const lane of ["control", "data"]) {
-          expect(ends.arrived.filter((frame) => frame.lane === lane)).toEqual(given.filter((frame) => frame.lane === lane));
+          expect(ends.arrived.filter((frame) => frame.lane === lane)).toEqual(
+            given.filter((frame) => frame.lane === lane),
+          );
         }
         expect(ends.ended).toBe(closes ? 1 : 0);
         if (closes) expect(ends.writtenAtEnd).toBe(given.length);

@@ -103,11 +103,15 @@ export class LinkMachine<F> {
     const { windowBytes } = this.#settings;
     const waiting = this.#waiting.slice(this.#head);
     const waitingBytes = waiting.reduce((sum, each) => sum + each.bytes, 0);
-    if (waitingBytes !== this.#waitingBytes) throw new Error(`${waitingBytes} bytes wait, ${this.#waitingBytes} are counted`);
-    if (waiting.length > 0 && this.#mayWrite(waiting[0].bytes)) throw new Error("K3: a frame waits that may be written");
-    if (waiting.length > 0 && !this.#isPaused) throw new Error("K4: a frame waits and its sender was not told");
+    if (waitingBytes !== this.#waitingBytes)
+      throw new Error(`${waitingBytes} bytes wait, ${this.#waitingBytes} are counted`);
+    if (waiting.length > 0 && this.#mayWrite(waiting[0].bytes))
+      throw new Error("K3: a frame waits that may be written");
+    if (waiting.length > 0 && !this.#isPaused)
+      throw new Error("K4: a frame waits and its sender was not told");
     if (this.#receivedBytes >= this.#settings.grantStepBytes) throw new Error("credit is due");
-    if (this.#settings.grantStepBytes * 2 > windowBytes) throw new Error("a window of less than two grants can stall");
+    if (this.#settings.grantStepBytes * 2 > windowBytes)
+      throw new Error("a window of less than two grants can stall");
   }
 
   #sendData(frame: F, bytes: number, out: LinkInstruction<F>[]): void {

@@ -1,6 +1,15 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { dataLaneBit, FrameError, frameHeaderBytes, frameKinds, FrameParser, maxFrameBytes, writeFrameHeader, type FrameKind } from "./frame.ts";
+import {
+  dataLaneBit,
+  FrameError,
+  frameHeaderBytes,
+  frameKinds,
+  FrameParser,
+  maxFrameBytes,
+  writeFrameHeader,
+  type FrameKind,
+} from "./frame.ts";
 
 interface Seen {
   readonly kind: FrameKind;
@@ -21,7 +30,13 @@ function encode(frames: readonly Seen[]): Uint8Array {
   const bytes = new Uint8Array(total);
   let at = 0;
   for (const frame of frames) {
-    writeFrameHeader(new DataView(bytes.buffer), at, frame.kind, frame.bytes.length, frame.dataLane ? dataLaneBit : 0);
+    writeFrameHeader(
+      new DataView(bytes.buffer),
+      at,
+      frame.kind,
+      frame.bytes.length,
+      frame.dataLane ? dataLaneBit : 0,
+    );
     bytes.set(frame.bytes, at + frameHeaderBytes);
     at += frameHeaderBytes + frame.bytes.length;
   }
@@ -37,16 +52,20 @@ const frame: fc.Arbitrary<Seen> = fc.record({
 describe("FrameParser", () => {
   it("finds the same frames however the stream is cut", () => {
     fc.assert(
-      fc.property(fc.array(frame, { maxLength: 8 }), fc.array(fc.integer({ min: 1, max: 30 })), (frames, cuts) => {
-        const bytes = encode(frames);
-        const { parser, seen } = collecting();
-        let at = 0;
-        for (const cut of [...cuts, bytes.length]) {
-          parser.feed(bytes.subarray(at, at + cut));
-          at += cut;
-        }
-        expect(seen).toEqual(frames);
-      }),
+      fc.property(
+        fc.array(frame, { maxLength: 8 }),
+        fc.array(fc.integer({ min: 1, max: 30 })),
+        (frames, cuts) => {
+          const bytes = encode(frames);
+          const { parser, seen } = collecting();
+          let at = 0;
+          for (const cut of [...cuts, bytes.length]) {
+            parser.feed(bytes.subarray(at, at + cut));
+            at += cut;
+          }
+          expect(seen).toEqual(frames);
+        },
+      ),
     );
   });
 

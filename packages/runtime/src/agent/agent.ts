@@ -6,22 +6,21 @@ import {
   ActorDirectory,
   IonoError,
   limits,
-  resourceAmounts,
   sanitizeResources,
   type ActorEvent,
   type ActorInstruction,
-  type FromAgent,
   type LeaseEvent,
   type LeaseInstruction,
   type ToAgent,
 } from "@iono/core";
 import type { Link } from "../links/link.ts";
-import { StoreServer } from "../objects/index.ts";
+import type { StoreServer } from "../objects/index.ts";
 import { unpackMessage } from "../owner/payload.ts";
 import type { WorkerOptions } from "../worker/options.ts";
 import { Processes, push, type Asker, type Peer } from "./processes.ts";
 import { NodeLeases } from "./leases.ts";
 import { WorkerOutput } from "./output.ts";
+import { describeNode } from "./status.ts";
 import { driverNumber, firstWorkerNumber, type AgentOptions } from "./options.ts";
 import { killWorker, startWorker, type WorkerProcess } from "./worker-processes.ts";
 
@@ -84,10 +83,21 @@ export class Agent {
         if (peer.number !== driverNumber) this.#lease({ type: "worker ready", worker: peer.number });
         break;
       case "demand":
-        this.#lease({ type: "demand", owner: peer.number, resources: sanitizeResources(message.resources), count: message.count });
+        this.#lease({
+          type: "demand",
+          owner: peer.number,
+          resources: sanitizeResources(message.resources),
+          count: message.count,
+        });
         break;
       case "release":
-        this.#lease({ type: "released", owner: peer.number, worker: message.worker, lease: message.lease, isLost: message.isLost });
+        this.#lease({
+          type: "released",
+          owner: peer.number,
+          worker: message.worker,
+          lease: message.lease,
+          isLost: message.isLost,
+        });
         break;
       case "blocked":
         this.#lease({ type: "worker blocked", worker: peer.number, blocked: message.blocked });
@@ -122,7 +132,13 @@ export class Agent {
       case "get actor": {
         const spec = this.#actors.named(message.namespace, message.name);
         if (spec === undefined) {
-          this.#processes.refuse({ peer, id: message.id }, new IonoError("NoSuchActor", `no actor is named "${message.name}" in namespace "${message.namespace}"`));
+          this.#processes.refuse(
+            { peer, id: message.id },
+            new IonoError(
+              "NoSuchActor",
+              `no actor is named "${message.name}" in namespace "${message.namespace}"`,
+            ),
+          );
         } else {
           this.#actor({ type: "hold", actor: spec.actor, holder: peer.number });
           this.#processes.reply({ peer, id: message.id }, { ...spec, payload: null });
@@ -143,7 +159,12 @@ export class Agent {
         this.#actor({ type: "kill", actor: message.actor, reason: message.reason });
         break;
       case "actor constructed":
-        this.#actor({ type: "constructed", process: peer.number, error: message.error, message: message.message });
+        this.#actor({
+          type: "constructed",
+          process: peer.number,
+          error: message.error,
+          message: message.message,
+        });
         break;
       case "log":
         this.#output.write(peer.number, message.stream, message.label, peer.pid, message.text);
@@ -163,24 +184,14 @@ export class Agent {
   // what people ask
 
   status(): object {
-    const total = this.#options.resources;
-    return {
-      pid: process.pid,
-      driverPid: this.#options.driverPid,
-      program: this.#options.program,
+    return describeNode({
+      options: this.#options,
       startedAtMs: this.startedAtMs,
-      nodes: [
-        {
-          id: "local",
-          resources: { total: resourceAmounts(total), available: resourceAmounts(this.#leases.machine.available()) },
-          workers: this.#leases.machine.states().map((state) => ({ ...state, pid: this.#workers.get(state.worker)?.child.pid ?? 0 })),
-          actors: this.#actors.list().filter((actor) => actor.state !== "dead"),
-          demand: this.#leases.machine.demands(),
-        },
-      ],
+      leases: this.#leases.machine,
+      workers: this.#workers,
+      actors: this.#actors,
       store: this.#store.stats(),
-      versions: { iono: this.#options.version, node: process.versions.node },
-    };
+    });
   }
 
   // machines to I/O
@@ -190,33 +201,46 @@ export class Agent {
   }
 
   #perform(instruction: LeaseInstruction): void {
-      switch (instruction.type) {
-        case "spawn":
-          this.#spawn(instruction.worker, instruction.gpuIds);
-          break;
-        case "grant": {
-          const worker = this.#processes.get(instruction.worker);
-          if (worker === undefined) break;
-          const { lease, shape } = instruction;
-          this.#processes.send(instruction.owner, { t: "grant", worker: worker.number, lease, path: worker.path, pid: worker.pid, shape });
-          break;
-        }
-        case "recall":
-          this.#processes.send(instruction.owner, { t: "recall", worker: instruction.worker, lease: instruction.lease, shape: instruction.shape });
-          break;
-        case "place actor":
-          this.#actor({ type: "placed", actor: instruction.request, process: instruction.worker });
-          break;
-        case "stop":
-          // One that is not up yet has nothing to end in order.
-          if (instruction.force) this.#kill(instruction.worker, "the owner of what it ran had ended");
-          else if (this.#processes.get(instruction.worker)?.path === "") this.#kill(instruction.worker, "it was not needed any more");
-          else this.#processes.send(instruction.worker, { t: "stop", reason: "it was not needed any more" });
-          break;
-        case "infeasible":
-          this.#infeasible(instruction);
-          break;
+    switch (instruction.type) {
+      case "spawn":
+        this.#spawn(instruction.worker, instruction.gpuIds);
+        break;
+      case "grant": {
+        const worker = this.#processes.get(instruction.worker);
+        if (worker === undefined) break;
+        const { lease, shape } = instruction;
+        this.#processes.send(instruction.owner, {
+          t: "grant",
+          worker: worker.number,
+          lease,
+          path: worker.path,
+          pid: worker.pid,
+          shape,
+        });
+        break;
       }
+      case "recall":
+        this.#processes.send(instruction.owner, {
+          t: "recall",
+          worker: instruction.worker,
+          lease: instruction.lease,
+          shape: instruction.shape,
+        });
+        break;
+      case "place actor":
+        this.#actor({ type: "placed", actor: instruction.request, process: instruction.worker });
+        break;
+      case "stop":
+        // One that is not up yet has nothing to end in order.
+        if (instruction.force) this.#kill(instruction.worker, "the owner of what it ran had ended");
+        else if (this.#processes.get(instruction.worker)?.path === "")
+          this.#kill(instruction.worker, "it was not needed any more");
+        else this.#processes.send(instruction.worker, { t: "stop", reason: "it was not needed any more" });
+        break;
+      case "infeasible":
+        this.#infeasible(instruction);
+        break;
+    }
   }
 
   #actor(event: ActorEvent): void {
@@ -245,14 +269,18 @@ export class Agent {
         const creator = this.#creators.get(instruction.actor);
         this.#creators.delete(instruction.actor);
         const existing = instruction.existing === 0 ? null : this.#actors.spec(instruction.existing);
-        if (creator !== undefined) this.#processes.reply(creator, existing === null ? null : { ...existing, payload: null });
+        if (creator !== undefined)
+          this.#processes.reply(creator, existing === null ? null : { ...existing, payload: null });
         break;
       }
       case "name taken": {
         const creator = this.#creators.get(instruction.actor);
         this.#creators.delete(instruction.actor);
         if (creator !== undefined) {
-          this.#processes.refuse(creator, new IonoError("NameTaken", `an actor named "${instruction.name}" exists already`));
+          this.#processes.refuse(
+            creator,
+            new IonoError("NameTaken", `an actor named "${instruction.name}" exists already`),
+          );
         }
         break;
       }
@@ -290,7 +318,8 @@ export class Agent {
         const peer = this.#processes.get(from.number);
         if (peer !== undefined) this.#message(peer, chunk, start, end);
       },
-      output: (from, stream, text) => this.#output.write(from.number, stream, "worker", from.child.pid ?? 0, text),
+      output: (from, stream, text) =>
+        this.#output.write(from.number, stream, "worker", from.child.pid ?? 0, text),
       ended: (from, reason) => this.#workerEnded(from, reason),
     });
     this.#workers.set(number, worker);
@@ -316,7 +345,13 @@ export class Agent {
     if ((count & (count - 1)) !== 0) return;
     const times = count === 1 ? "" : ` (${count} in a row)`;
     const text = `iono: a worker could not start${times}: ${reason}\n`;
-    this.#processes.send(driverNumber, { t: "log", stream: "stderr", label: "agent", pid: process.pid, text });
+    this.#processes.send(driverNumber, {
+      t: "log",
+      stream: "stderr",
+      label: "agent",
+      pid: process.pid,
+      text,
+    });
   }
 
   #kill(number: number, reason: string): void {
@@ -342,7 +377,11 @@ export class Agent {
       if (found?.state === "alive") {
         const host = this.#processes.get(found.process);
         this.#processes.reply(asker, { process: found.process, path: host?.path ?? "", pid: host?.pid ?? 0 });
-      } else this.#processes.reply(asker, { dead: found?.reason ?? "it is not known", error: found?.error ?? null });
+      } else
+        this.#processes.reply(asker, {
+          dead: found?.reason ?? "it is not known",
+          error: found?.error ?? null,
+        });
     }
   }
 

@@ -1,5 +1,11 @@
 /** The lease machine of this node, its ticks, and what it says as calls. */
-import { LeaseMachine, leaseTickMs, type LeaseEvent, type LeaseInstruction, type LeaseSettings } from "@iono/core";
+import {
+  LeaseMachine,
+  leaseTickMs,
+  type LeaseEvent,
+  type LeaseInstruction,
+  type LeaseSettings,
+} from "@iono/core";
 
 export class NodeLeases {
   readonly machine: LeaseMachine;

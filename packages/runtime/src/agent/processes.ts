@@ -38,7 +38,8 @@ export class Processes {
 
   send(to: number, message: FromAgent): void {
     const peer = this.#peers.get(to);
-    if (peer !== undefined && !peer.link.closed) peer.link.send("control", frameKinds.control, packMessage(message));
+    if (peer !== undefined && !peer.link.closed)
+      peer.link.send("control", frameKinds.control, packMessage(message));
   }
 
   sendAll(message: FromAgent): void {
@@ -50,7 +51,12 @@ export class Processes {
   }
 
   refuse({ peer, id }: Asker, error: IonoError): void {
-    this.send(peer.number, { t: "reply", id, value: null, error: { code: error.code, message: error.message } });
+    this.send(peer.number, {
+      t: "reply",
+      id,
+      value: null,
+      error: { code: error.code, message: error.message },
+    });
   }
 
   // what becomes of them
@@ -90,7 +96,10 @@ export class Processes {
   }
 
   #refuseGone(asker: Asker, process: number): void {
-    this.refuse(asker, new IonoError("OwnerDied", `process ${process} has ended: ${this.#ended.get(process) ?? "unknown"}`));
+    this.refuse(
+      asker,
+      new IonoError("OwnerDied", `process ${process} has ended: ${this.#ended.get(process) ?? "unknown"}`),
+    );
   }
 }
 

@@ -47,7 +47,8 @@ export function startWorker(
     link: new UnixLink(child.stdio[3] as Socket, {
       frame: (_kind, chunk, start, end) => events.frame(worker, chunk, start, end),
       closed: (error) => {
-        if (error !== undefined && !isConnectionLoss(error)) killWorker(worker, `what it sent to its agent cannot be understood: ${error.message}`);
+        if (error !== undefined && !isConnectionLoss(error))
+          killWorker(worker, `what it sent to its agent cannot be understood: ${error.message}`);
       },
     }),
     errorTail: "",

@@ -78,7 +78,9 @@ export class Driver {
     this.member.agent.onOwed = (isOwed) => this.member.owed(isOwed);
     this.member.owner.overdue = new OverdueGets();
     introduce(this.member);
-    void this.member.peers.listen().then((path) => this.member.agent.notify({ t: "listening", path, pid: process.pid }));
+    void this.member.peers
+      .listen()
+      .then((path) => this.member.agent.notify({ t: "listening", path, pid: process.pid }));
     this.#pregrant();
     this.#watchProcess();
   }
@@ -125,9 +127,16 @@ export class Driver {
     // The link and the child end in either order: how the child ended is worth a moment.
     const end = (): void => {
       const { exitCode, signalCode } = this.#agent.child;
-      const how = error?.message ?? (signalCode !== null ? `signal ${signalCode}` : exitCode !== null ? `exit code ${exitCode}` : "its link ended");
+      const ended =
+        signalCode !== null ? `signal ${signalCode}` : exitCode !== null ? `exit code ${exitCode}` : "";
+      const how = ended || (error?.message ?? "its link ended");
       clearTimeout(timer);
-      this.#end(new IonoError("ClusterLost", `the agent of the local cluster, process ${this.#agent.child.pid ?? 0}, ended (${how})`));
+      this.#end(
+        new IonoError(
+          "ClusterLost",
+          `the agent of the local cluster, process ${this.#agent.child.pid ?? 0}, ended (${how})`,
+        ),
+      );
     };
     const timer = setTimeout(end, lossMs);
     void this.#exited.then(end);
@@ -155,7 +164,7 @@ export class Driver {
 
 const shutdownMs = 5000;
 /** How long the end of the agent may take to be understood before what is pending is told. */
-const lossMs = 300;
+const lossMs = 1000;
 const lastLogsMs = 1000;
 
 function ignore(): void {}

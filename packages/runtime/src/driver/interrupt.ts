@@ -22,7 +22,10 @@ export class Interrupt {
     if (++this.#count > 1) process.exit(interruptedExitCode);
     for (const pool of this.#member.pools) pool.stopSending();
     const running = [...this.#member.owner.table].filter(hasBegun);
-    const what = running.length === 0 ? "" : `; ${running.length} running task${running.length === 1 ? "" : "s"} may end (again: stop at once)`;
+    const what =
+      running.length === 0
+        ? ""
+        : `; ${running.length} running task${running.length === 1 ? "" : "s"} may end (again: stop at once)`;
     process.stderr.write(`iono: interrupted${what}\n`);
     this.#drain(running, performance.now() + limits.cancelGrace.value);
   }

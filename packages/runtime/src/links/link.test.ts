@@ -64,7 +64,11 @@ describe("UnixLink and a peer that breaks the rules", () => {
   it("reads frames that come byte by byte", async () => {
     const { socket, link, frames, ended } = await rawPeer();
     socket.setNoDelay(true);
-    for (const byte of Buffer.concat([header(frameKinds.control, 5), Buffer.from("hello"), header(frameKinds.watch, 0)])) {
+    for (const byte of Buffer.concat([
+      header(frameKinds.control, 5),
+      Buffer.from("hello"),
+      header(frameKinds.watch, 0),
+    ])) {
       await new Promise<void>((resolve) => socket.write(Buffer.from([byte]), () => resolve()));
       await new Promise((resolve) => setImmediate(resolve));
     }

@@ -53,7 +53,13 @@ export class MemoryLink implements Link {
   sendFrame(frame: Uint8Array): void {
     const chunk = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
     if (!this.#machine.isClosing) {
-      this.#deliver({ kind: chunk[4] as FrameKind, chunk, start: frameHeaderBytes, end: chunk.length, isData: false });
+      this.#deliver({
+        kind: chunk[4] as FrameKind,
+        chunk,
+        start: frameHeaderBytes,
+        end: chunk.length,
+        isData: false,
+      });
     }
   }
 

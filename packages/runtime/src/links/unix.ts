@@ -86,7 +86,12 @@ export class UnixLink implements Link {
       if (!this.#machine.isClosing) this.#write({ kind, payload, laneBit: 0 });
       return true;
     }
-    this.#handle({ type: "send", lane, frame: { kind, payload, laneBit: dataLaneBit }, bytes: payload.length + frameHeaderBytes });
+    this.#handle({
+      type: "send",
+      lane,
+      frame: { kind, payload, laneBit: dataLaneBit },
+      bytes: payload.length + frameHeaderBytes,
+    });
     return !this.#machine.isPaused;
   }
 
@@ -138,7 +143,13 @@ export class UnixLink implements Link {
     if (socket.destroyed || socket.writableEnded) return;
     const isCopied = payload.length <= copiedBytes;
     const frame = Buffer.allocUnsafe(frameHeaderBytes + (isCopied ? payload.length : 0));
-    writeFrameHeader(new DataView(frame.buffer, frame.byteOffset, frame.length), 0, kind, payload.length, laneBit);
+    writeFrameHeader(
+      new DataView(frame.buffer, frame.byteOffset, frame.length),
+      0,
+      kind,
+      payload.length,
+      laneBit,
+    );
     if (isCopied) {
       frame.set(payload, frameHeaderBytes);
       socket.write(frame);

@@ -69,7 +69,9 @@ class ForwardedStream {
       return;
     }
     if (this.#droppedChars > 0) {
-      this.#notify(`… ${this.#droppedChars} characters of output were dropped: more was printed than could be passed on\n`);
+      this.#notify(
+        `… ${this.#droppedChars} characters of output were dropped: more was printed than could be passed on\n`,
+      );
       this.#droppedChars = 0;
     }
     this.#notify(text);

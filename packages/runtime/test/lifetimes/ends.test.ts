@@ -15,7 +15,9 @@ describe("a program that ends", () => {
   it("finishes tasks that nobody gets", async () => {
     using program = new Program("fire-and-forget.ts", "@dir/notes");
     expect((await program.finished()).code).toBe(0);
-    expect(program.notes.map(Number).toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    expect(program.notes.map(Number).toSorted((a, b) => a - b)).toEqual([
+      0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
+    ]);
     expect(await program.leftAfter(graceMs)).toEqual([]);
   });
 
@@ -35,7 +37,16 @@ describe("a program that ends", () => {
   it("init twice is refused; shutdown and init start again; await using; no descriptor stays", async () => {
     using program = new Program("starts-again.ts");
     expect((await program.finished()).code, program.stderr).toBe(0);
-    expect(program.lines).toEqual(["BadOption", "1", "ShutDown", "ShutDown", "1 function", "1 function", "1 function", "0"]);
+    expect(program.lines).toEqual([
+      "BadOption",
+      "1",
+      "ShutDown",
+      "ShutDown",
+      "1 function",
+      "1 function",
+      "1 function",
+      "0",
+    ]);
     expect(await program.leftAfter(graceMs)).toEqual([]);
   });
 
@@ -48,5 +59,13 @@ describe("a program that ends", () => {
     expect(printed.slice(0, 3000)).toEqual(Array.from({ length: 3000 }, (_, i) => `${prefix}line ${i}`));
     expect(printed.slice(3000)).toEqual([`${prefix}no end`]);
     expect(program.stderr).toBe(`${prefix}to stderr\n`);
+  });
+
+  it("shows what a task prints while it computes", async () => {
+    using program = new Program("prints-live.ts");
+    await program.printed("begin");
+    expect(program.stdout).not.toContain("done");
+    await program.finished();
+    expect(program.lines.at(-1)).toBe("done");
   });
 });

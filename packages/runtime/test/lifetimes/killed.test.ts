@@ -23,7 +23,8 @@ describe("kill -9, with workers in an endless loop", () => {
     process.kill(agent, "SIGKILL");
     const deadline = performance.now() + graceMs;
     const others = (): string[] => program.left().filter((line) => !line.includes("spins.ts"));
-    while (others().length > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 25));
+    while (others().length > 0 && performance.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 25));
     expect(others()).toEqual([]);
   });
 

@@ -22,14 +22,28 @@ export class Program {
   /** `@dir` in an argument stands for a directory of the program's own. */
   constructor(name: string, ...args: string[]) {
     const file = join(import.meta.dirname, "fixtures", name);
-    this.child = spawn(process.execPath, [...sourceNodeArgs, file, ...args.map((each) => each.replace("@dir", this.directory))], {
-      env: { ...process.env, TMPDIR: this.directory, [markVariable]: this.#mark, NODE_OPTIONS: undefined, VITEST: undefined, NO_COLOR: "1" },
-      stdio: ["ignore", "pipe", "pipe"],
-      detached: true,
-    });
+    this.child = spawn(
+      process.execPath,
+      [...sourceNodeArgs, file, ...args.map((each) => each.replace("@dir", this.directory))],
+      {
+        env: {
+          ...process.env,
+          TMPDIR: this.directory,
+          [markVariable]: this.#mark,
+          NODE_OPTIONS: undefined,
+          VITEST: undefined,
+          NO_COLOR: "1",
+        },
+        stdio: ["ignore", "pipe", "pipe"],
+        detached: true,
+      },
+    );
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
     this.child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
-    this.ended = once(this.child, "exit").then(([code, signal]) => ({ code: code as number | null, signal: signal as NodeJS.Signals | null }));
+    this.ended = once(this.child, "exit").then(([code, signal]) => ({
+      code: code as number | null,
+      signal: signal as NodeJS.Signals | null,
+    }));
   }
 
   /** Lines of the file that the program was told to write as `@dir/notes`. */
@@ -46,7 +60,8 @@ export class Program {
   async printed(text: string): Promise<void> {
     const { stdout } = this.child;
     while (!this.stdout.includes(text)) {
-      if (stdout === null || stdout.readableEnded) throw new Error(`it ended without printing ${text}: ${this.stdout}${this.stderr}`);
+      if (stdout === null || stdout.readableEnded)
+        throw new Error(`it ended without printing ${text}: ${this.stdout}${this.stderr}`);
       await Promise.race([once(stdout, "data"), once(stdout, "end")]);
     }
   }
@@ -63,7 +78,8 @@ export class Program {
     const found: string[] = [];
     for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
       try {
-        if (!readFileSync(`/proc/${pid}/environ`, "latin1").includes(`${markVariable}=${this.#mark}\0`)) continue;
+        if (!readFileSync(`/proc/${pid}/environ`, "latin1").includes(`${markVariable}=${this.#mark}\0`))
+          continue;
         if (readFileSync(`/proc/${pid}/stat`, "latin1").includes(") Z ")) continue;
         found.push(`process ${pid}: ${readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ")}`);
       } catch {

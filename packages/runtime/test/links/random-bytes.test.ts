@@ -27,7 +27,9 @@ afterAll(async () => {
 function listening(pid: number): string[] {
   return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
     try {
-      return /iono-\w+\/s( \(deleted\))?$/.test(readlinkSync(`/proc/${pid}/fd/${fd}`)) ? [`/proc/${pid}/fd/${fd}`] : [];
+      return /iono-\w+\/s( \(deleted\))?$/.test(readlinkSync(`/proc/${pid}/fd/${fd}`))
+        ? [`/proc/${pid}/fd/${fd}`]
+        : [];
     } catch {
       return [];
     }
@@ -58,7 +60,10 @@ function frame(kind: number, payload: Uint8Array): Buffer {
 describe("bytes that are not ours", () => {
   it("on any socket of driver, worker and agent end that connection; all go on; one line is said (C15)", async () => {
     const counts = [process.pid, pids.worker, pids.agent].map((pid) => listening(pid).length);
-    expect(counts.every((count) => count >= 1), counts.join()).toBe(true);
+    expect(
+      counts.every((count) => count >= 1),
+      counts.join(),
+    ).toBe(true);
     for (const pid of [process.pid, pids.worker, pids.agent]) {
       for (const path of listening(pid)) {
         for (let i = 0; i < 8; i++) await send(path, randomBytes(1 + 37 * i), i % 2 === 0);
@@ -86,7 +91,11 @@ describe("bytes that are not ours", () => {
       },
       { retries: 0 },
     );
-    for (const bytes of [randomBytes(64), frame(frameKinds.control, randomBytes(64)), frame(frameKinds.control, Buffer.from([0xc0]))]) {
+    for (const bytes of [
+      randomBytes(64),
+      frame(frameKinds.control, randomBytes(64)),
+      frame(frameKinds.control, Buffer.from([0xc0])),
+    ]) {
       await expect(get(spoils.remote(new Uint8Array(bytes)))).rejects.toMatchObject({ code: "WorkerDied" });
     }
     expect((await get(where.remote())).agent).toBe(pids.agent);

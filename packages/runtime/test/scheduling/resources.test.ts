@@ -2,7 +2,16 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { clusterResources, get, init, kill, remote, runtimeContext, shutdown, wait } from "../../src/index.ts";
+import {
+  clusterResources,
+  get,
+  init,
+  kill,
+  remote,
+  runtimeContext,
+  shutdown,
+  wait,
+} from "../../src/index.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "scheduling-"));
 const file = join(directory, "notes");
@@ -40,10 +49,13 @@ describe("resources of the node", () => {
       return Array.from({ length: 3 }, () => task.remote(file, JSON.stringify(shape), 10));
     });
     await get(refs);
-    const steps = readFileSync(file, "utf8").trim().split("\n").map((line) => {
-      const [at, sign, shape] = line.split(" ");
-      return { at: BigInt(at), sign, shape: JSON.parse(shape) as (typeof shapes)[number] };
-    });
+    const steps = readFileSync(file, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => {
+        const [at, sign, shape] = line.split(" ");
+        return { at: BigInt(at), sign, shape: JSON.parse(shape) as (typeof shapes)[number] };
+      });
     steps.sort((a, b) => (a.at < b.at ? -1 : 1));
     expect(steps.length).toBe(refs.length * 2);
     const held: Record<string, number> = { CPU: 0, GPU: 0, disk: 0 };
@@ -105,7 +117,10 @@ describe("resources of the node", () => {
     rmSync(file);
     const task = remote(noted, { numCpus: 0, memory: Math.floor(memory * 0.6) });
     await get([task.remote(file, "m", 30), task.remote(file, "m", 30), task.remote(file, "m", 30)]);
-    const signs = readFileSync(file, "utf8").trim().split("\n").map((line) => line.split(" ")[1]);
+    const signs = readFileSync(file, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => line.split(" ")[1]);
     expect(signs.join("")).toBe("+-+-+-");
   });
 

@@ -31,7 +31,9 @@ describe("workers", () => {
     );
     const pids = await get(Array.from({ length: 8 }, () => small.remote()));
     expect(new Set(pids).size).toBeGreaterThan(2);
-    await expect.poll(async () => (await agentStatus(path)).workers.length, { timeout: 10_000 }).toBeLessThanOrEqual(2);
+    await expect
+      .poll(async () => (await agentStatus(path)).workers.length, { timeout: 10_000 })
+      .toBeLessThanOrEqual(2);
     const { resources, demand } = await agentStatus(path);
     expect(demand).toEqual([]);
     expect(resources.total["CPU"]).toBe(2);
@@ -41,13 +43,18 @@ describe("workers", () => {
     const leaf = remote((i: number) => ({ i, pid: process.pid }));
     const parent = remote(async (i: number) => {
       const children = await get([leaf.remote(i), leaf.remote(i + 1)]);
-      return { sum: children[0].i + children[1].i, pids: [process.pid, ...children.map((child) => child.pid)] };
+      return {
+        sum: children[0].i + children[1].i,
+        pids: [process.pid, ...children.map((child) => child.pid)],
+      };
     });
     const results = await get(Array.from({ length: 100 }, (_, i) => parent.remote(i)));
     expect(results.map((each) => each.sum)).toEqual(Array.from({ length: 100 }, (_, i) => 2 * i + 1));
     expect(new Set(results.flatMap((each) => each.pids)).size).toBeLessThanOrEqual(2);
 
-    const deep = remote(async (depth: number): Promise<number> => (depth === 0 ? 0 : 1 + (await get(deep.remote(depth - 1)))));
+    const deep = remote(async (depth: number): Promise<number> =>
+      depth === 0 ? 0 : 1 + (await get(deep.remote(depth - 1))),
+    );
     expect(await get(deep.remote(40))).toBe(40);
     expect((await agentStatus(path)).workers.length).toBeLessThanOrEqual(4);
   });
@@ -64,7 +71,9 @@ describe("workers", () => {
     const inner = remote((i: number) => i, { numCpus: 0.5 });
     const middle = remote(async (i: number) => (await get(inner.remote(i))) + 1, { numCpus: 2 });
     const outer = remote(async (i: number) => (await get(middle.remote(i))) + 1);
-    expect(await get(Array.from({ length: 12 }, (_, i) => outer.remote(i)))).toEqual(Array.from({ length: 12 }, (_, i) => i + 2));
+    expect(await get(Array.from({ length: 12 }, (_, i) => outer.remote(i)))).toEqual(
+      Array.from({ length: 12 }, (_, i) => i + 2),
+    );
   });
 
   it("serve several owners fairly", async () => {

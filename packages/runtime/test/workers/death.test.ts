@@ -15,7 +15,9 @@ function noteFile(): string {
 }
 
 function runs(file: string): string[] {
-  return readFileSync(file, "utf8").split("\n").filter((line) => line !== "");
+  return readFileSync(file, "utf8")
+    .split("\n")
+    .filter((line) => line !== "");
 }
 
 beforeAll(async () => {
@@ -27,7 +29,9 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-async function failure(ref: ObjectRef<unknown>): Promise<{ code: string; message: string; remote?: { pid: number; attempt: number } }> {
+async function failure(
+  ref: ObjectRef<unknown>,
+): Promise<{ code: string; message: string; remote?: { pid: number; attempt: number } }> {
   return get(ref).then(
     (value) => {
       throw new Error(`it gave ${String(value)}`);
@@ -115,7 +119,11 @@ describe("a worker that ends under its task", () => {
     const more = Array.from({ length: 100 }, (_, i) => short.remote(file, 100 + i));
     expect(await get([...refs, ...more])).toEqual(Array.from({ length: 200 }, (_, i) => i));
     expect((await failure(deadly)).message).toContain("exit code 9");
-    expect(runs(file).map(Number).toSorted((a, b) => a - b)).toEqual(Array.from({ length: 200 }, (_, i) => i));
+    expect(
+      runs(file)
+        .map(Number)
+        .toSorted((a, b) => a - b),
+    ).toEqual(Array.from({ length: 200 }, (_, i) => i));
   });
 
   it("a task that waits in get while its worker is killed runs again, free of charge", async () => {

@@ -20,7 +20,10 @@ export interface LinkEventsUnderTest {
 }
 
 /** Two ends of a new link, open. */
-export type MakePair = (near: LinkEventsUnderTest, far: LinkEventsUnderTest) => Promise<[LinkUnderTest, LinkUnderTest]>;
+export type MakePair = (
+  near: LinkEventsUnderTest,
+  far: LinkEventsUnderTest,
+) => Promise<[LinkUnderTest, LinkUnderTest]>;
 
 interface Frame {
   readonly kind: FrameKind;

@@ -1,0 +1,45 @@
+/** What the agent tells people: `iono status`, `nodes()`, `availableResources()`. */
+import { resourceAmounts, type ActorDirectory, type LeaseMachine } from "@iono/core";
+import type { AgentOptions } from "./options.ts";
+import type { WorkerProcess } from "./worker-processes.ts";
+
+export interface StatusSources {
+  readonly options: AgentOptions;
+  readonly startedAtMs: number;
+  readonly leases: LeaseMachine;
+  readonly workers: ReadonlyMap<number, WorkerProcess>;
+  readonly actors: ActorDirectory;
+  readonly store: object;
+}
+
+export function describeNode({
+  options,
+  startedAtMs,
+  leases,
+  workers,
+  actors,
+  store,
+}: StatusSources): object {
+  return {
+    pid: process.pid,
+    driverPid: options.driverPid,
+    program: options.program,
+    startedAtMs,
+    nodes: [
+      {
+        id: "local",
+        resources: {
+          total: resourceAmounts(options.resources),
+          available: resourceAmounts(leases.unclaimed()),
+        },
+        workers: leases
+          .states()
+          .map((state) => ({ ...state, pid: workers.get(state.worker)?.child.pid ?? 0 })),
+        actors: actors.list().filter((actor) => actor.state !== "dead"),
+        demand: leases.demands(),
+      },
+    ],
+    store,
+    versions: { iono: options.version, node: process.versions.node },
+  };
+}
