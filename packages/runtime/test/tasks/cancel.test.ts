@@ -1,3 +1,4 @@
+import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { cancel, get, init, put, remote, runtimeContext, shutdown, wait, type ObjectRef } from "../../src/index.ts";
 import { note, notes, raise, raised, rejection, removeSignals, signal, signalFolder, spinUntil } from "./signals.ts";
@@ -6,7 +7,7 @@ const folder = signalFolder();
 const unhandled: unknown[] = [];
 process.on("unhandledRejection", (reason) => unhandled.push(reason));
 beforeAll(async () => {
-  await init({ numCpus: 2 });
+  await init({ numCpus: 2, objectStore: "64MiB", spillDir: `${folder}/spill` });
 });
 afterEach(() => expect(unhandled).toEqual([]));
 afterAll(async () => {
@@ -30,6 +31,20 @@ const spin = remote(
 const next = remote(function next(x: unknown) {
   return x;
 });
+
+/** What a process has open: a spill file has no name in its folder. Empty where there is no /proc. */
+function openFiles(pid: number): string[] {
+  const descriptors = `/proc/${pid}/fd`;
+  if (!existsSync(descriptors)) return [];
+  return readdirSync(descriptors).map((each) => {
+    try {
+      return readlinkSync(`${descriptors}/${each}`);
+    } catch {
+      // Closed meanwhile.
+      return "";
+    }
+  });
+}
 
 describe("cancel", () => {
   it("settles a running task's ref at once, and its signal aborts (D1)", async () => {
@@ -198,7 +213,7 @@ describe("cancel", () => {
       await signal(folder, name);
       return new Float64Array(1_000_000);
     });
-    // Four hundred megabytes of results that nobody can get, through a store of a fraction of that if they leaked.
+    // Twice the store in results that nobody can get: if they were kept, it would spill.
     for (let i = 0; i < 8; i++) {
       const refs = [large.remote(`large ${i}a`), large.remote(`large ${i}b`)];
       await Promise.all([signal(folder, `large ${i}a began`), signal(folder, `large ${i}b began`)]);
@@ -207,7 +222,9 @@ describe("cancel", () => {
       raise(folder, `large ${i}b`);
       for (const ref of refs) expect((await rejection(get(ref))).code).toBe("TaskCancelled");
     }
-    expect((await get(next.remote(1)))).toBe(1);
+    expect(await get(next.remote(1))).toBe(1);
+    const agentPid = await get(remote(() => process.ppid).remote());
+    expect(openFiles(agentPid).filter((each) => each.startsWith(`${folder}/spill`))).toEqual([]);
   });
 
   it("cancels all refs of a task that returns several, by any of them", async () => {
