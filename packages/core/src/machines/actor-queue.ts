@@ -84,9 +84,10 @@ export class ActorQueue {
   #connected = false;
   #connecting = false;
   #dead = false;
-  /** Instructions not taken yet: pairs of instruction and row, from `#taken` on. */
+  /** Instructions not taken yet: pairs of instruction and row, from `#taken` to `#told`. */
   readonly #out: number[] = [];
   #taken = 0;
+  #told = 0;
 
   constructor(mostUnanswered: number = limits.unansweredCalls.value) {
     this.#mostUnanswered = mostUnanswered;
@@ -150,11 +151,11 @@ export class ActorQueue {
   take(): ActorQueueInstruction | -1 {
     const out = this.#out;
     const at = this.#taken;
-    if (at >= out.length) {
-      if (at > 0) {
-        out.length = 0;
-        this.#taken = 0;
-      }
+    if (at === this.#told) {
+      this.#taken = 0;
+      this.#told = 0;
+      // Its memory is kept for the next, unless it was a flood.
+      if (out.length > keptRows) out.length = 0;
       return -1;
     }
     this.taken = out[at + 1];
@@ -256,7 +257,7 @@ export class ActorQueue {
   #over(call: number): void {
     this.#end(call);
     // After a flood of calls its rows are given back.
-    if (this.#calls > 0 || this.#fresh <= keptRows || this.#taken < this.#out.length) return;
+    if (this.#calls > 0 || this.#fresh <= keptRows || this.#taken < this.#told) return;
     this.#state = new Uint8Array(firstRows);
     this.#next = new Int32Array(firstRows);
     this.#inLine = new Uint8Array(firstRows);
@@ -319,7 +320,10 @@ export class ActorQueue {
   }
 
   #tell(kind: ActorQueueInstruction, call: number): void {
-    this.#out.push(kind, call);
+    const at = this.#told;
+    this.#out[at] = kind;
+    this.#out[at + 1] = call;
+    this.#told = at + 2;
   }
 
   #release(call: number): void {
