@@ -33,7 +33,11 @@ interface Peer {
   onLost: (() => void) | null;
 }
 
-const helloMs = 5000;
+/**
+ * Connections that have not said who they are, at most: the oldest goes. No timer judges them, for the other end may be a
+ * process whose thread computes (I1).
+ */
+const mostSilent = 128;
 /** Nothing larger is accepted of a process that has not said who it is. */
 const helloBytes = 4096;
 const refusalLogMs = 60_000;
@@ -132,22 +136,21 @@ export class Peers implements OwnerPeers {
     return peer;
   }
 
+  readonly #silent = new Set<Link>();
+
   #accept(socket: net.Socket): void {
     let peer: Peer | null = null;
-    const timer = setTimeout(() => {
-      if (peer === null) this.#refuse(link, "it said nothing");
-    }, helloMs);
-    timer.unref();
     const link = new UnixLink(socket, {
       frame: (kind, chunk, start, end) => {
         if (peer !== null) {
           this.#frame(peer, kind, chunk, start, end);
           return;
         }
+        this.#silent.delete(link);
         peer = this.#greeted(link, kind, chunk, start, end);
       },
       closed: (error) => {
-        clearTimeout(timer);
+        this.#silent.delete(link);
         this.#open.delete(link);
         if (peer !== null) this.#closed(peer, error);
         else if (error !== undefined) this.#countRefusal(error.message);
@@ -156,6 +159,11 @@ export class Peers implements OwnerPeers {
     link.unref();
     link.maxFrameBytes = helloBytes;
     this.#open.add(link);
+    this.#silent.add(link);
+    if (this.#silent.size <= mostSilent) return;
+    const [oldest] = this.#silent;
+    this.#silent.delete(oldest);
+    this.#refuse(oldest, "it said nothing");
   }
 
   #greeted(link: UnixLink, kind: number, chunk: Buffer, start: number, end: number): Peer | null {
