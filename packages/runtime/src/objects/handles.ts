@@ -42,11 +42,16 @@ export class StoreHandle {
 interface Thresholds {
   /** A collection is made when handles for so many bytes were created since the last one. */
   readonly baseBytes: number;
+  /** As far as that grows for a process whose collections take too much of its time. */
+  readonly busyBytes: number;
+  /** As far as it grows for a process that keeps what it makes. */
   readonly maxBytes: number;
 }
 
 /** Blocking collections take at most one part in so many of a process's time. */
 const collectionShare = 4;
+/** A collection by bytes is cheap when it takes at most one part in so many. */
+const cheapShare = 10;
 
 export class HandleTable {
   readonly #records = new Map<number, HandleRecord>();
@@ -58,8 +63,8 @@ export class HandleTable {
   #releasedBytes = 0;
   #liveBytes = 0;
   #notBefore = 0;
-  /** The threshold was passed before: what was released since tells whether that is worth it. */
-  #collected = false;
+  /** When the threshold was last passed; 0 before the first time. */
+  #collectedAt = 0;
   /** Set from a collection until the next turn of the event loop. */
   #turn: NodeJS.Immediate | undefined;
 
@@ -131,14 +136,18 @@ export class HandleTable {
     if (this.#createdBytes < this.#thresholdBytes) return;
     // A loop that never turns to its event loop runs no finalizers: there the collection has to look for itself.
     const blocking = this.#turn !== undefined;
+    const began = performance.now();
     const released = blocking ? this.collectBlocking(false) : this.#releasedBytes;
-    const judged = blocking || this.#collected;
     if (!blocking) this.collect();
-    this.#collected = true;
+    const ended = performance.now();
+    const useful = this.#collectedAt === 0 || released * 4 >= this.#thresholdBytes;
+    const cheap = (ended - began) * cheapShare <= began - this.#collectedAt;
+    this.#collectedAt = ended;
     this.#releasedBytes = 0;
-    // A process that keeps what it makes is asked less and less often.
-    const useful = !judged || released * 4 >= this.#thresholdBytes;
-    const longer = Math.min(this.#thresholds.maxBytes, this.#thresholdBytes * 2);
-    this.#thresholdBytes = useful ? this.#thresholds.baseBytes : longer;
+    const { baseBytes, busyBytes, maxBytes } = this.#thresholds;
+    // A process that keeps what it makes is asked less and less often; one that makes much, as often as is cheap.
+    if (!useful) this.#thresholdBytes = Math.min(maxBytes, this.#thresholdBytes * 2);
+    else if (!cheap) this.#thresholdBytes = Math.min(busyBytes, this.#thresholdBytes * 2);
+    else if (this.#thresholdBytes > busyBytes) this.#thresholdBytes = baseBytes;
   }
 }

@@ -162,7 +162,11 @@ export class StoreClient {
       const capacity = link.welcome.capacityBytes;
       this.#opened = {
         link,
-        handles: new HandleTable({ baseBytes: Math.max(64 * mebibyte, capacity / 4), maxBytes: capacity }),
+        handles: new HandleTable({
+          baseBytes: Math.max(64 * mebibyte, Math.min(capacity / 4, 512 * mebibyte)),
+          busyBytes: Math.max(64 * mebibyte, capacity / 4),
+          maxBytes: capacity,
+        }),
       };
     }
     return this.#opened;
