@@ -50,7 +50,7 @@ function isError(error: unknown): error is Error {
 function textOf(read: () => unknown): string {
   try {
     const text = read();
-    return typeof text === "string" ? text : typeof text === "symbol" ? text.toString() : `${text}`;
+    return typeof text === "string" ? text : typeof text === "symbol" ? text.toString() : String(text);
   } catch {
     return "(unreadable)";
   }

@@ -4,7 +4,7 @@
  */
 import { claim, frameKinds, IonoError, limits, TaskCancellation, type CancelClaim, type CancelEvent, type CancelInstruction } from "@iono/core";
 import { Failure } from "./failure.ts";
-import { Ref, refState, settle } from "./object-ref.ts";
+import { refState, settle, type Ref } from "./object-ref.ts";
 import type { Owner } from "./owner.ts";
 import { packMessage } from "./payload.ts";
 import type { Task } from "./task.ts";

@@ -4,7 +4,7 @@
  */
 import { IonoError } from "@iono/core";
 import type { Failure } from "./failure.ts";
-import { addWaiter, Ref, refState, removeWaiter, type Waiter } from "./object-ref.ts";
+import { addWaiter, refState, removeWaiter, type Ref, type Waiter } from "./object-ref.ts";
 import type { Owner } from "./owner.ts";
 import { requiredModules } from "../values/index.ts";
 import { Received } from "./references.ts";

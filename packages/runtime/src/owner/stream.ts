@@ -4,7 +4,7 @@
  */
 import { payloadForms, StreamConsumer, type ConsumerEvent, type ConsumerInstruction } from "@iono/core";
 import { Deque } from "./deque.ts";
-import { Failure } from "./failure.ts";
+import type { Failure } from "./failure.ts";
 import { Ref, refState, settle } from "./object-ref.ts";
 import type { Owner } from "./owner.ts";
 import { unpackPayload, type Payload } from "./payload.ts";

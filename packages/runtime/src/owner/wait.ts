@@ -3,7 +3,7 @@ import { IonoError } from "@iono/core";
 import { nextTurn, turnIsDue } from "./get.ts";
 import { addWaiter, Ref, refState, removeWaiter, type Waiter } from "./object-ref.ts";
 import type { Owner } from "./owner.ts";
-import { RefStream } from "./stream.ts";
+import type { RefStream } from "./stream.ts";
 
 export type Waitable = Ref | RefStream;
 

@@ -1,7 +1,7 @@
 /** Cancelling calls of actors, and their generator methods: the parts of cancel and streams that tasks do not show. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cancel, get, init, kill, remote, runtimeContext, shutdown } from "../../src/index.ts";
-import { note, notes, raise, rejection, removeSignals, signal, signalFolder, spinUntil, until } from "./signals.ts";
+import { note, notes, raise, raised, rejection, removeSignals, signal, signalFolder, spinUntil, until } from "./signals.ts";
 
 const folder = signalFolder();
 beforeAll(async () => {
@@ -163,6 +163,7 @@ describe("generator methods", () => {
       if ((await get(ref)) === 3) break;
     }
     await signal(folder, "left cleaned up");
+    expect(raised(folder, "left cleaned up")).toBe(true);
     kill(actor);
   });
 });

@@ -61,7 +61,7 @@ describe("arguments and results", () => {
   });
 
   it("fails clearly for a result that holds a promise, naming the path", async () => {
-    const nested = remote(() => ({ users: [{ name: "a", later: Promise.resolve(1) }] }) as object);
+    const nested = remote(() => ({ users: [{ name: "a", later: Promise.resolve(1) }] }));
     const error = await rejection(get(nested.remote()));
     expect(error.code).toBe("CannotTravel");
     expect(error.message).toMatch(/users.*0.*later.*promise/is);

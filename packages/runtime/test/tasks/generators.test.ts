@@ -98,7 +98,7 @@ describe("generators", () => {
     expect(await stream.next()).toEqual({ done: true, value: undefined });
     const error = await rejection(get(stream.completed));
     expect([error instanceof RangeError, error.remote?.["task"]]).toEqual([true, "failing"]);
-    const unsendable = remote(function* (): Generator<unknown> {
+    const unsendable = remote(function* (): Generator {
       try {
         yield 1;
         yield { p: new WeakSet() };

@@ -84,7 +84,7 @@ describe("retries of application errors", () => {
         await new Promise((resolve) => setImmediate(resolve));
         const { attempt } = runtimeContext();
         if (attempt === 0) throw new Transient(0);
-        return attempt === 1 ? ({ p: Promise.resolve() } as unknown) : attempt;
+        return attempt === 1 ? { p: Promise.resolve() } : attempt;
       },
       { retryOn: true },
     );
