@@ -99,7 +99,7 @@ export function forwardOutput(agent: AgentLink): () => void {
       if (typeof done === "function") queueMicrotask(() => done());
       return true;
     };
-    process[name].write = write as typeof process.stdout.write;
+    process[name].write = write;
   }
   const flush = (): void => {
     for (const stream of streams) stream.flush();
