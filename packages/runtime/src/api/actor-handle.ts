@@ -3,7 +3,6 @@ import { closestName, formatDuration, IonoError, type GetOptions } from "@iono/c
 import { inspect } from "node:util";
 import type { Member } from "../member/member.ts";
 import type { ActorClient } from "../owner/actor-client.ts";
-import type { ActorDescriptor } from "../owner/payload.ts";
 import { travelsByReference } from "../values/seam.ts";
 import { actorIdOf } from "../worker/host-actor.ts";
 import { Deadline } from "./deadline.ts";
@@ -111,7 +110,7 @@ onNewMember((member) => {
     },
     arrive(wire) {
       if (wire.kind !== "actor") throw new Error("unreachable");
-      return makeHandle(member.actorClient(wire.actor as ActorDescriptor, true), member);
+      return makeHandle(member.actorClient(wire.actor, true), member);
     },
   });
 });

@@ -180,7 +180,7 @@ function whenSettled(items: readonly unknown[], then: () => void): void {
 }
 
 export function createRemoteClass(target: Function, options: object | undefined): RemoteClassObject {
-  return new RemoteClassObject(new ClassCode({ target }), options as ActorOptions | undefined, undefined);
+  return new RemoteClassObject(new ClassCode({ target }), options, undefined);
 }
 
 onNewMember((member) => {

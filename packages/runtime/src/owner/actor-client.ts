@@ -51,7 +51,7 @@ export class ActorClient implements Destination {
   /** The actor existed already, and this process has a client of it: that one does everything. */
   #stands: ActorClient | null = null;
   /** The handle of that client, which lives as long as the handle of this one. */
-  #standsHandle: object | null = null;
+  standsHandle: object | null = null;
   #warnAt = limits.actorQueueWarning.value;
   readonly #readyWaiters = new Set<ReadyWaiter>();
   /** The handle of this process, and what keeps it while something is under way. */
@@ -94,7 +94,7 @@ export class ActorClient implements Destination {
   /** The actor is one that `other`, also of this process, calls: its queue takes what waits here. */
   standFor(other: ActorClient, handle: object): void {
     this.#stands = other;
-    this.#standsHandle = handle;
+    this.standsHandle = handle;
     this.holds = [];
     const waiting = this.#tasks.filter((task): task is Task => task !== undefined).sort((a, b) => a.wire - b.wire);
     for (const task of waiting) {
@@ -190,7 +190,7 @@ export class ActorClient implements Destination {
   /** No handle of this process is left. */
   close(): void {
     this.#closed = true;
-    this.#standsHandle = null;
+    this.standsHandle = null;
     const sender = this.#sender;
     this.#owner.tickers.delete(this.#tick);
     // What its last results brought is registered first: until then the actor's process holds it.

@@ -104,6 +104,7 @@ describe("constructors", () => {
     await until(() => isNamed("orphan"));
     kill(creator);
     await until(async () => !(await isNamed("orphan")));
+    expect(await isNamed("orphan")).toBe(false);
   });
 });
 
@@ -152,7 +153,10 @@ describe("kill", () => {
 describe("ready", () => {
   it("gives up in time, and goes on to become ready (F15)", async () => {
     class Slow {
-      constructor(_value: string) {}
+      readonly value: string;
+      constructor(value: string) {
+        this.value = value;
+      }
     }
     const pass = remote(async (held: { gate: GateHandle }) => get(held.gate.wait.remote("slow")));
     const slow = remote(Slow).remote(pass.remote({ gate }));

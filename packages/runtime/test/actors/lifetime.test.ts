@@ -106,6 +106,7 @@ describe("an actor ends", () => {
     kill(keeper);
     await until(() => !lives(pid));
     await until(async () => !(await isNamed("kept")));
+    expect(lives(pid)).toBe(false);
   });
 
   it("although it computes without end, once nobody holds it any more (F6)", async () => {
@@ -121,6 +122,7 @@ describe("an actor ends", () => {
     const pid = await get(keeper.begin.remote());
     kill(keeper);
     await until(() => !lives(pid));
+    expect(lives(pid)).toBe(false);
   });
 
   it("without a word of error to its program (F7)", async () => {

@@ -173,7 +173,7 @@ describe("generator methods", () => {
 describe("a handle as an object", () => {
   it("may be awaited, printed, compared, and asked for what it is not", async () => {
     const counter = RemoteCounter.remote(0);
-    expect(await counter).toBe(counter);
+    expect(await Promise.resolve(counter)).toBe(counter);
     expect((counter as unknown as { then: unknown }).then).toBeUndefined();
     expect((counter as unknown as { toJSON: unknown }).toJSON).toBeUndefined();
     expect(JSON.stringify({ counter })).toBe('{"counter":{}}');

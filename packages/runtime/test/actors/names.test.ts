@@ -71,6 +71,7 @@ describe("named actors", () => {
     const third = Remote.options({ name: "G2" }).remote(10);
     expect(await get(third.add.remote())).toBe(11);
     class Broken {
+      readonly n = 0;
       constructor() {
         throw new Error("no");
       }
