@@ -5,7 +5,7 @@
 import { Borrower, frameKinds, IonoError, Lender, type BorrowerInstruction, type LenderInstruction } from "@iono/core";
 import type { Link } from "../links/link.ts";
 import { Failure } from "./failure.ts";
-import { addWaiter, Ref, refState, settle, type Waiter } from "./object-ref.ts";
+import { addWaiter, refState, settle, type Ref, type Waiter } from "./object-ref.ts";
 import type { Owner } from "./owner.ts";
 import { packMessage, unpackMessage, type Payload } from "./payload.ts";
 

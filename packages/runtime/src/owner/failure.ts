@@ -80,3 +80,7 @@ export class ThrownValue extends IonoError {
     this.value = value;
   }
 }
+
+export function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -21,17 +21,17 @@ import type { CaptureContext } from "../capture/index.ts";
 import { StoreHandle, type StoreClient } from "../objects/index.ts";
 import { allocate } from "../values/fast-buffer.ts";
 import { requiredModules, writeValue } from "../values/index.ts";
-import { ArgumentPins } from "./argument-pins.ts";
+import { releaseArguments, resolveArguments } from "./arguments.ts";
 import { isImmediate } from "./immediate.ts";
 import { InlineBudget } from "./inline-budget.ts";
 import { Borrows } from "./borrows.ts";
 import { cancelEnded, cancelledError, cancelTask } from "./cancel.ts";
-import { Codec, type Outgoing } from "./codec.ts";
+import { Codec } from "./codec.ts";
 import type { Definition } from "./definition.ts";
-import { Failure } from "./failure.ts";
+import { Failure, toError } from "./failure.ts";
 import type { WaitingGet } from "./get.ts";
 import { addWaiter, isSettled, Ref, refState, setReleaseHook, settle, type Identity } from "./object-ref.ts";
-import { packPayload, payloadBytes, unpackMessage, unpackPayload, type Payload } from "./payload.ts";
+import { unpackMessage, unpackPayload, type Payload } from "./payload.ts";
 import { PendingTable } from "./pending-table.ts";
 import { Received, References } from "./references.ts";
 import type { Sender } from "./sender.ts";
@@ -188,7 +188,7 @@ export class Owner {
         addWaiter(each, task);
       }
     }
-    if (task.unsettled === 0) this.#resolveArguments(task);
+    if (task.unsettled === 0) resolveArguments(this, task);
     return task;
   }
 
@@ -197,75 +197,8 @@ export class Owner {
     task.unsettled--;
     if (ref.state === refState.error || ref.state === refState.freed) task.failedDependency ??= ref;
     if (task.unsettled > 0 || isSettled(task.ref)) return;
-    this.#resolveArguments(task);
+    resolveArguments(this, task);
     task.destination.ready(task);
-  }
-
-  /** Writes the composite arguments: every ref among them is settled. */
-  #resolveArguments(task: Task): void {
-    const pieces: Uint8Array[] = [];
-    let length = 0;
-    const held = task.held as Array<Ref | Outgoing>;
-    try {
-      const payloads: Payload[] = [];
-      for (const each of held) {
-        if (each instanceof Ref && (each.state === refState.error || each.state === refState.freed)) {
-          task.failedDependency ??= each;
-          return;
-        }
-        payloads.push(each instanceof Ref ? this.payloadOf(each) : each.payload);
-      }
-      this.#boundArguments(payloads, held);
-      this.#pinArguments(payloads, held);
-      for (const payload of payloads) {
-        const packed = packPayload(payload);
-        const header = Buffer.allocUnsafe(5);
-        header.writeUInt32LE(packed.length + 1, 0);
-        header[4] = payload.form;
-        pieces.push(header, packed);
-        length += 5 + packed.length;
-      }
-    } catch (error) {
-      // A ref released meanwhile: the call fails with that, it does not throw into an unrelated place.
-      task.failedDependency = failedRef(this.identity, error);
-      return;
-    }
-    task.bytes = Buffer.concat(pieces, length);
-    task.at = 0;
-    task.length = length;
-  }
-
-  /** Blocks of refs among the arguments: whoever lets go of such a ref does not take it from the task. */
-  #pinArguments(payloads: readonly Payload[], held: object[]): void {
-    let pins: ArgumentPins | null = null;
-    for (const [i, payload] of payloads.entries()) {
-      if (payload.form !== payloadForms.stored || !(held[i] instanceof Ref)) continue;
-      if (pins === null) held.push((pins = new ArgumentPins(this.store)));
-      pins.add(payload.location);
-    }
-  }
-
-  /** What is too much to travel inline moves to the store, the largest first (`limits.inlineArguments`). */
-  #boundArguments(payloads: Payload[], held: object[]): void {
-    const mostBytes = limits.inlineArguments.value;
-    let total = 0;
-    for (const payload of payloads) if (payload.form !== payloadForms.stored) total += payloadBytes(payload);
-    if (total <= mostBytes || !this.hasStore) return;
-    const largest = payloads.map((_, i) => i).sort((a, b) => payloadBytes(payloads[b]) - payloadBytes(payloads[a]));
-    const moved = new Map<Payload, Payload>();
-    for (const i of largest) {
-      if (total <= mostBytes) return;
-      const payload = payloads[i];
-      if (payload.form === payloadForms.stored) continue;
-      let stored = moved.get(payload);
-      if (stored === undefined) {
-        const outgoing = this.codec.toStore(payload);
-        moved.set(payload, (stored = outgoing.payload));
-        held.push(...outgoing.holds);
-      }
-      payloads[i] = stored;
-      total -= payloadBytes(payload);
-    }
   }
 
   #manyResults(task: Task, sequence: number): Ref[] | RefStream | undefined {
@@ -531,11 +464,7 @@ export class Owner {
   /** The task is over: its arguments are let go. */
   finish(task: Task): void {
     if (!this.table.remove(task)) return;
-    if (task.held !== null) {
-      const last = task.held.at(-1);
-      if (last instanceof ArgumentPins) last.release();
-      task.held = null;
-    }
+    if (task.held !== null) releaseArguments(task);
     task.destination.finished(task);
     if (task.timer !== null) clearTimeout(task.timer);
     if (task.parent !== null) (task.parent as TaskContext).children?.delete(task);
@@ -695,13 +624,4 @@ function atArgument(error: CannotTravelError, index: number): CannotTravelError 
   return new CannotTravelError([`argument ${index}`, ...error.path], error.path.length > 0 ? reason : error.message, { cause: error });
 }
 
-function failedRef(identity: Identity, error: unknown): Ref {
-  const ref = new Ref(identity, 0);
-  ref.state = refState.error;
-  ref.value = new Failure(null, toError(error));
-  return ref;
-}
-
-export function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
-}
+export { toError };

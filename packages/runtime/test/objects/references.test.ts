@@ -63,7 +63,7 @@ describe("a ref", () => {
     const twice = remote((one: unknown[], other: unknown[]) => one[0] === other[0]);
     expect(await get(twice.remote([ref], [ref]))).toBe(true);
     const made = (await get(remote(() => [put(1)]).remote())) as unknown[];
-    const [again] = (await get(echo.remote(made))) as unknown[];
+    const [again] = await get(echo.remote(made));
     expect(again).toBe(made[0]);
   });
 

@@ -61,10 +61,12 @@ describe("through a task and back", () => {
 
   it("instances of classes, errors with causes, functions, refs and handles at any depth", async () => {
     class Point {
-      constructor(
-        readonly x: number,
-        readonly y: number,
-      ) {}
+      readonly x: number;
+      readonly y: number;
+      constructor(x: number, y: number) {
+        this.x = x;
+        this.y = y;
+      }
       norm() {
         return Math.hypot(this.x, this.y);
       }

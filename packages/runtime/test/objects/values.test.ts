@@ -199,7 +199,7 @@ describe("objectLocations (K11)", () => {
     const freed = put([1]);
     free(freed);
     const refs = [put(1), put("a".repeat(1000)), put(new Uint8Array(mebibyte)), never, failed, freed];
-    const locations = await objectLocations(refs as ObjectRef<unknown>[]);
+    const locations = await objectLocations(refs);
     expect(locations.map(({ state }) => state)).toEqual(["inline", "inline", "store", "pending", "error", "freed"]);
     expect(locations[1].size).toBeGreaterThan(1000);
     expect(locations[2].size).toBeGreaterThan(mebibyte);
