@@ -39,6 +39,8 @@ export type FromAgent =
   | { readonly t: "host actor"; readonly actor: ActorSpec }
   | { readonly t: "stop"; readonly reason: string }
   | { readonly t: "flush" }
+  /** Workers of this node end before they begin, again and again: what waits for one fails. */
+  | { readonly t: "cannot start"; readonly reason: string }
   /** The store is full of objects that are in use: collect what is garbage. */
   | { readonly t: "collect" }
   | { readonly t: "log"; readonly stream: "stdout" | "stderr"; readonly label: string; readonly pid: number; readonly text: string }

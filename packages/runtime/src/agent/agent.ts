@@ -24,6 +24,9 @@ import { describeNode } from "./status.ts";
 import { driverNumber, firstWorkerNumber, type AgentOptions } from "./options.ts";
 import { killWorker, startWorker, type WorkerProcess } from "./worker-processes.ts";
 
+/** After so many failed starts in a row, what waits for a worker is given up. */
+const hopelessStarts = 8;
+
 export class Agent {
   readonly #options: AgentOptions;
   readonly #leases: NodeLeases;
@@ -339,9 +342,18 @@ export class Agent {
     this.#processes.sendAll({ t: "process ended", process: number, reason });
   }
 
+  /** Nothing that waits for a worker is going to run (I7). */
+  #giveUpWaiting(reason: string): void {
+    this.#processes.sendAll({ t: "cannot start", reason });
+    for (const { actor, state } of this.#actors.list()) {
+      if (state === "pending") this.#actor({ type: "kill", actor, reason: `workers cannot start: ${reason}` });
+    }
+  }
+
   /** Said at the first failure in a row, the second, the fourth …: tasks wait, and people should know for what. */
   #startFailed(reason: string): void {
     const count = ++this.#failedStarts;
+    if (count % hopelessStarts === 0) this.#giveUpWaiting(reason);
     if ((count & (count - 1)) !== 0) return;
     const times = count === 1 ? "" : ` (${count} in a row)`;
     const text = `iono: a worker could not start${times}: ${reason}\n`;

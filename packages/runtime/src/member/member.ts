@@ -2,7 +2,7 @@
  * A member of a cluster: what drivers and workers have in common. It owns what it submits, reaches its agent, its peers
  * and the store, and keeps the lease pools and actor clients of this process.
  */
-import { frameKinds, linkPage, type IonoError, type FromAgent, type ResourceVector } from "@iono/core";
+import { frameKinds, IonoError, linkPage, type FromAgent, type ResourceVector } from "@iono/core";
 import type { Executor } from "../executor/executor.ts";
 import { taskStorage } from "../executor/task-context.ts";
 import { MemoryLink } from "../links/memory.ts";
@@ -264,6 +264,9 @@ export class Member {
         break;
       case "log":
         this.options.onLog?.(message);
+        break;
+      case "cannot start":
+        for (const pool of this.#pools.values()) pool.failQueued(new IonoError("WorkerDied", `workers cannot start: ${message.reason}`));
         break;
       case "collect":
         this.#store?.collect();

@@ -2,9 +2,10 @@
  * The workers an owner may send tasks of one resource shape to, and the tasks that wait for one.
  * The agent grants workers and recalls them; this pool asks by saying how many tasks wait.
  */
-import { claim } from "@iono/core";
+import { claim, type IonoError } from "@iono/core";
 import { Deque } from "./deque.ts";
 import type { Definition } from "./definition.ts";
+import { Failure } from "./failure.ts";
 import { isSettled } from "./object-ref.ts";
 import type { Owner } from "./owner.ts";
 import type { Sender } from "./sender.ts";
@@ -84,6 +85,14 @@ export class LeasePool implements Destination {
     this.#told = count;
     this.#idleTicks = Number.NEGATIVE_INFINITY;
     this.#surroundings.demand(this, count);
+  }
+
+  /** No worker is to be had: what waits for one fails. */
+  failQueued(error: IonoError): void {
+    for (let task = this.queue.shift(); task !== undefined; task = this.queue.shift()) {
+      task.queued = false;
+      if (!isSettled(task.ref)) this.#owner.fail(task, new Failure(null, error));
+    }
   }
 
   finished(): void {}
