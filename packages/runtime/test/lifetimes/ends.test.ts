@@ -27,6 +27,12 @@ describe("a program that ends", () => {
     expect(await program.leftAfter(graceMs)).toEqual([]);
   });
 
+  it("fails what waits for workers that cannot start", async () => {
+    using program = new Program("no-workers.ts");
+    expect((await program.finished()).code, program.stderr).toBe(0);
+    expect(program.lines).toEqual(["WorkerDied true", "ActorDied true"]);
+  });
+
   it("an uncaught error ends it as it ends any program", async () => {
     using program = new Program("throws.ts");
     expect((await program.finished()).code).toBe(1);
