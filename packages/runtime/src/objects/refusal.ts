@@ -1,4 +1,5 @@
 import { IonoError, type ErrorCode, type RefusalReason, type StoreLocation } from "@iono/core";
+import type { StoreReply } from "./store-protocol.ts";
 
 interface Details {
   readonly sizeBytes?: number;
@@ -18,6 +19,11 @@ const codes: Readonly<Record<RefusalReason, ErrorCode>> = {
 /** The error a user sees when the store refuses. */
 export function refusalError(reason: RefusalReason, details: Details = {}): IonoError {
   return new IonoError(codes[reason], describe(details)[reason]);
+}
+
+/** The error for a reply that is not the grant which was asked for. */
+export function refused({ status }: StoreReply, details: Details): IonoError {
+  return refusalError(status === "granted" || status === "waiting" ? "lost" : status, details);
 }
 
 function describe({ sizeBytes, capacityBytes, location }: Details): Readonly<Record<RefusalReason, string>> {
