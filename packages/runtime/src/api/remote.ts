@@ -105,7 +105,7 @@ export class RemoteFunctionObject {
       options: { base: this.#options ?? {}, overrides: this.#overrides ?? {} },
       name: this.#name,
       generator: this.#generator,
-      ...(definition?.payload === null || definition === null ? {} : { payload: definition.payload }),
+      ...(definition?.payload === null || definition === null ? {} : { payload: member.owner.references.currentPayload(definition.payload, definition.holds) }),
       ...(companions.length === 0 ? {} : { companions }),
     };
   }

@@ -85,6 +85,12 @@ export class References {
     return new Received({ ...payload, references }, objects, handle);
   }
 
+  /** The same for a payload kept with what it holds: the objects of its references, or the Received it came as. */
+  currentPayload(payload: Payload, holds: readonly object[]): Payload {
+    const [first] = holds;
+    return this.current(first instanceof Received ? first : new Received(payload, holds, null)).payload;
+  }
+
   /** Something contains the ref from now on that does not pin its block itself. */
   contained(ref: Ref): void {
     this.#left.add(ref);

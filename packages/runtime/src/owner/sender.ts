@@ -233,7 +233,7 @@ export class Sender {
         backpressure: definition.options.backpressure,
         maxCalls: definition.options.maxCalls,
         resources: definition.options.resources,
-        payload: definition.payload,
+        payload: definition.payload === null ? null : definition.owner.references.currentPayload(definition.payload, definition.holds),
         companions: definition.companions(),
       }),
     );

@@ -74,8 +74,25 @@ describe("the death of a process", () => {
     const value = inner.remote();
     const [ref, pid] = await get(value);
     const box = put([ref]);
+    const captures = remote(async () => (await get(ref))[0]);
+    const Caller = remote(
+      class {
+        held: [typeof captures] | undefined;
+        hold(list: [typeof captures]) {
+          this.held = list;
+        }
+        call() {
+          return get(this.held![0].remote());
+        }
+      },
+    );
+    const caller = Caller.remote();
+    await get(caller.hold.remote([captures]));
     expect((await get(ref))[0]).toBe(5);
     await killed(pid);
+    expect(await get(captures.remote())).toBe(5);
+    expect(await get(caller.call.remote())).toBe(5);
+    expect(await get(remote((list: [typeof captures]) => get(list[0].remote())).remote([captures]))).toBe(5);
     expect(await get(readFirst.remote(box as never))).toBe(5);
     expect(await get(readFirst.remote(value as never))).toBe(5);
   });
