@@ -1,6 +1,7 @@
 import { grant, grantWaiting, refuse, refuseWaiting } from "./store-answers.ts";
-import { type Block, BlockTable, placeOf, sameTicket, type Ticket } from "./store-blocks.ts";
+import { type Block, BlockTable, sameTicket, type Ticket } from "./store-blocks.ts";
 import { checkStore } from "./store-check.ts";
+import { StoreDisk } from "./store-disk.ts";
 import { storePageBytes } from "./store-events.ts";
 import type {
   DiskPlace,
@@ -34,19 +35,18 @@ const queueLimit = 65_536;
 export class StoreMachine {
   readonly #options: StoreOptions;
   readonly #memory: StoreMemory<Block>;
+  readonly #disk: StoreDisk;
   readonly #blocks = new BlockTable();
   readonly #processes = new Set<number>();
   readonly #queue = new WaitQueue();
-  #diskBytes = 0;
   #tick = 0;
   #progress = 0;
-  #spilledBytes = 0;
-  #restoredBytes = 0;
   #pressed = false;
 
   constructor(options: StoreOptions) {
     this.#options = options;
     this.#memory = new StoreMemory(options);
+    this.#disk = new StoreDisk(options);
   }
 
   handle(event: StoreEvent): StoreInstruction[] {
@@ -114,9 +114,9 @@ export class StoreMachine {
       committedBytes: this.#memory.committedPages * storePageBytes,
       usedBytes: this.#blocks.usedPages * storePageBytes,
       warmBytes: this.#memory.warm.total * storePageBytes,
-      diskBytes: this.#diskBytes,
-      spilledBytes: this.#spilledBytes,
-      restoredBytes: this.#restoredBytes,
+      diskBytes: this.#disk.bytes,
+      spilledBytes: this.#disk.spilledBytes,
+      restoredBytes: this.#disk.restoredBytes,
       blocks: this.#blocks.size,
       waiting: this.#queue.length,
       progress: this.#progress,
@@ -137,7 +137,7 @@ export class StoreMachine {
       memory: this.#memory,
       blocks: this.#blocks,
       processes: this.#processes,
-      diskBytes: this.#diskBytes,
+      diskBytes: this.#disk.bytes,
     });
   }
 
@@ -255,11 +255,7 @@ export class StoreMachine {
 
   /** A block's pages are there: hand them to the writer, or fill them from disk. */
   #ready(block: Block, fresh: boolean, out: StoreInstruction[]): void {
-    if (block.disk !== undefined) {
-      block.state = "restoring";
-      out.push({ kind: "restore", ...placeOf(block), disk: block.disk });
-      return;
-    }
+    if (block.disk !== undefined) return this.#disk.restore(block, block.disk, out);
     if (block.ticket === undefined) return this.#discard(block, out); // cancelled, or its process died
     block.state = "writing";
     grant(block.ticket, block, fresh, out);
@@ -306,22 +302,16 @@ export class StoreMachine {
       commits: this.#memory.commits,
       shortage,
       batchPages: Math.floor(this.#options.spillBatchBytes / storePageBytes),
-      diskRoomBytes: this.#options.diskLimitBytes - this.#diskBytes,
+      diskRoomBytes: this.#disk.roomBytes,
     });
     for (const block of leave) this.#leaveMemory(block);
-    for (const block of write) {
-      block.state = "spilling";
-      this.#diskBytes += block.sizeBytes;
-      out.push({ kind: "spill", ...placeOf(block) });
-    }
+    for (const block of write) this.#disk.spill(block, out);
     return outcome;
   }
 
   #spilled(block: Block | undefined, disk: DiskPlace, out: StoreInstruction[]): void {
     if (block?.state !== "spilling") return;
-    block.disk = disk;
-    block.state = "memory";
-    this.#spilledBytes += block.sizeBytes;
+    this.#disk.spilled(block, disk);
     if (block.holds.size > 0 && block.maps.size === 0) this.#leaveMemory(block);
     else this.#settle(block, out); // mapped since: both copies are kept
   }
@@ -334,8 +324,7 @@ export class StoreMachine {
     for (const { block: slot, generation } of blocks) {
       const block = this.#blocks.find(slot, generation);
       if (block?.state !== "spilling") continue;
-      block.state = "memory";
-      this.#diskBytes -= block.sizeBytes;
+      this.#disk.spillFailed(block);
       failed = true;
       this.#settle(block, out);
     }
@@ -346,9 +335,8 @@ export class StoreMachine {
   #restored(block: Block | undefined, intact: boolean, out: StoreInstruction[]): void {
     if (block?.state !== "restoring") return;
     if (!intact) return this.#lose(block, out);
-    block.state = "memory";
+    this.#disk.restored(block);
     block.lastUse = this.#tick;
-    this.#restoredBytes += block.sizeBytes;
     this.#progress++;
     grantWaiting(block, out);
     this.#settle(block, out);
@@ -364,7 +352,7 @@ export class StoreMachine {
 
   #discard(block: Block, out: StoreInstruction[]): void {
     this.#leaveMemory(block);
-    this.#leaveDisk(block, out);
+    this.#disk.forget(block, out);
     this.#recycle(block);
   }
 
@@ -372,7 +360,7 @@ export class StoreMachine {
   #lose(block: Block, out: StoreInstruction[]): void {
     if (block.state === "writing") block.holds.clear();
     this.#leaveMemory(block);
-    this.#leaveDisk(block, out);
+    this.#disk.forget(block, out);
     block.state = "lost";
     refuseWaiting(block, "lost", out);
     this.#settle(block, out);
@@ -384,13 +372,6 @@ export class StoreMachine {
     block.startPage = -1;
     block.state = "disk";
     this.#progress++;
-  }
-
-  #leaveDisk(block: Block, out: StoreInstruction[]): void {
-    if (block.disk === undefined) return;
-    out.push({ kind: "forget", disk: block.disk, bytes: block.sizeBytes });
-    this.#diskBytes -= block.sizeBytes;
-    block.disk = undefined;
   }
 
   #recycle(block: Block): void {
