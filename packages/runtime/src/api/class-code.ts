@@ -4,6 +4,7 @@ import type { Member } from "../member/member.ts";
 import { companionsOf, type Companion } from "../owner/companions.ts";
 import type { ClassReference, Payload } from "../owner/payload.ts";
 import type { Received } from "../owner/references.ts";
+import { CodeSize } from "./code-size.ts";
 
 type Source =
   | { readonly target: Function }
@@ -24,6 +25,7 @@ export class ClassCode {
   readonly name: string;
   readonly methods: Record<string, ActorMethod>;
   readonly #source: Source;
+  readonly #codeSize = new CodeSize();
   readonly #numbers = new WeakMap<Member, number>();
 
   constructor(source: Source) {
@@ -80,7 +82,9 @@ export class ClassCode {
     }
     encoding.add(this);
     try {
-      return member.owner.codec.encode(this.#source.target, [this.name]);
+      const encoded = member.owner.codec.encode(this.#source.target, [this.name]);
+      this.#codeSize.check(member, this.name, encoded.payload);
+      return encoded;
     } finally {
       encoding.delete(this);
     }

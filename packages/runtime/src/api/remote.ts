@@ -1,13 +1,14 @@
 /** `remote(fn)` and `remote(Class)`. */
-import { CannotTravelError, compileTaskOptions, formatSize, IonoError, limits, type CompiledTaskOptions, type TaskOptions } from "@iono/core";
+import { compileTaskOptions, IonoError, type CompiledTaskOptions, type TaskOptions } from "@iono/core";
 import { isImporting, isVolatile } from "../capture/index.ts";
 import type { Member } from "../member/member.ts";
 import { companionsOf } from "../owner/companions.ts";
 import { Definition } from "../owner/definition.ts";
 import type { LeasePool } from "../owner/lease-pool.ts";
-import { payloadBytes, type FunctionReference, type Payload } from "../owner/payload.ts";
+import type { FunctionReference, Payload } from "../owner/payload.ts";
 import { Received } from "../owner/references.ts";
 import { travelsByReference } from "../values/seam.ts";
+import { CodeSize } from "./code-size.ts";
 import { createRemoteClass, isClass } from "./remote-class.ts";
 import { currentMember, onNewMember } from "./runtime.ts";
 import type { Remote } from "./types.ts";
@@ -26,6 +27,7 @@ export class RemoteFunctionObject {
   readonly #compiled: CompiledTaskOptions;
   readonly #name: string;
   readonly #generator: boolean;
+  readonly #codeSize = new CodeSize();
   /** Bindings that are assigned elsewhere are captured anew at each call. */
   #volatile = false;
   #member: Member | null = null;
@@ -165,26 +167,11 @@ export class RemoteFunctionObject {
     encoding.add(this);
     try {
       const encoded = member.owner.codec.encode(this.#source.fn, [this.#name]);
-      this.#checkSize(member, payloadBytes(encoded.payload));
+      this.#codeSize.check(member, this.#name, encoded.payload);
       return encoded;
     } finally {
       encoding.delete(this);
     }
-  }
-
-  #saidLarge = false;
-
-  /** @throws CannotTravelError above `limits.functionCode`; warns once above `limits.functionWarning` */
-  #checkSize(member: Member, bytes: number): void {
-    const { functionCode, functionWarning } = limits;
-    if (bytes <= functionWarning.value) return;
-    const text = `its code and what it captures are ${formatSize(bytes)}`;
-    if (bytes > functionCode.value) {
-      throw new CannotTravelError([this.#name], `${text}; at most ${formatSize(functionCode.value)} are allowed: put() large values and pass them as arguments`);
-    }
-    if (this.#saidLarge) return;
-    this.#saidLarge = true;
-    member.options.warn(`${this.#name}: ${text}; put() large values and pass them as arguments`);
   }
 }
 Object.defineProperty(RemoteFunctionObject, "name", { value: "RemoteFunction" });

@@ -44,7 +44,7 @@ export class SourceEdits {
 
   /** The source with its replacements made and, for compiled code, on the lines of the file the user wrote. */
   apply(): string {
-    const { record, script, line } = this.#located;
+    const { record, script, line, text } = this.#located;
     const source = this.#replaced();
     if (script?.mapping === undefined || script.analysis.tokens === undefined) return source;
     const { mapping, lineStarts } = script;
@@ -52,8 +52,10 @@ export class SourceEdits {
       .filter((token) => token.start >= record.start && token.end <= record.end && !this.#covers(token))
       .map((token) => ({ ...token, start: token.start - record.start, end: token.end - record.start }));
     return reline(source, tokens, line, (token) => {
-      const place = placeIn(lineStarts, token.start + record.start);
-      return mapping.exact(place.line, place.column);
+      const offset = token.start + record.start;
+      const { line: runningLine, column } = placeIn(lineStarts, offset);
+      const indent = /[ \t]*$/.exec(text.slice(offset - column, offset))?.[0].length;
+      return mapping.exact(runningLine, column, indent);
     });
   }
 

@@ -1,4 +1,4 @@
-import type { ExportNamedDeclaration, ExportSpecifier, Program } from "acorn";
+import type { ExportNamedDeclaration, Expression, ExportSpecifier, Pattern, Program } from "acorn";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { analyze } from "./analyze.ts";
@@ -25,7 +25,7 @@ export function entrySurface(url: string): EntrySurface {
       const isModule =
         program.body.some((statement) => /^(Import|Export)/.test(statement.type)) || /\.m[jt]s$/.test(url);
       if (mode === "module" && isModule) return moduleSurface(program, text);
-      return { ...nothing, isModule: false, names: commonJsNames(text) };
+      return commonJsSurface(program, text);
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
     }
@@ -38,17 +38,7 @@ function moduleSurface(program: Program, text: string): EntrySurface {
   const reexports: string[] = [];
   const places = new Map<string, string[]>();
   const localPlaces = new Map<string, string>();
-  const placeOf = (offset: number): string => {
-    const before = text.slice(0, offset).split(/\r\n|[\n\r\u2028\u2029]/);
-    return `${before.length - 1}:${before.at(-1)?.length ?? 0}`;
-  };
-  const declared = (declaration: Declaration): { local: string; start: number }[] => {
-    if (declaration.type !== "VariableDeclaration")
-      return [{ local: declaration.id.name, start: declaration.start }];
-    return declaration.declarations.flatMap(({ id, init }) =>
-      patternNames(id).map((name) => ({ local: name.name, start: init?.start ?? id.start })),
-    );
-  };
+  const placeOf = placesIn(text);
   const note = (name: string, place: string | undefined): void => {
     names.push(name);
     if (place !== undefined) places.set(place, [...(places.get(place) ?? []), name]);
@@ -76,6 +66,84 @@ function moduleSurface(program: Program, text: string): EntrySurface {
       note(moduleName(exported), localPlaces.get(moduleName(local)));
   }
   return { isModule: true, names: [...new Set(names)], places, reexports };
+}
+
+/** The names that CommonJS text visibly exports, and where the function or class of each starts. */
+function commonJsSurface(program: Program, text: string): EntrySurface {
+  const placeOf = placesIn(text);
+  const places = new Map<string, string[]>();
+  const local = new Map<string, number>();
+  for (const statement of program.body)
+    if (isDeclaration(statement))
+      for (const { local: name, start } of declared(statement)) local.set(name, start);
+  const note = (name: string, value: Expression | Pattern): void => {
+    const start = value.type === "Identifier" ? local.get(value.name) : value.start;
+    if (start === undefined) return;
+    const place = placeOf(start);
+    places.set(place, [...(places.get(place) ?? []), name]);
+  };
+  for (const statement of program.body) {
+    const expressions =
+      statement.type === "ExpressionStatement"
+        ? [statement.expression]
+        : statement.type === "VariableDeclaration"
+          ? statement.declarations.flatMap(({ init }) => init ?? [])
+          : [];
+    for (const expression of expressions) exportsOf(expression, note);
+  }
+  return { ...nothing, isModule: false, names: commonJsNames(text), places };
+}
+
+/** `exports.a = value`, `module.exports = { a, b: value }`, also one after another and behind `0 &&`, as compilers hint. */
+function exportsOf(expression: Expression, note: (name: string, value: Expression | Pattern) => void): void {
+  if (expression.type === "LogicalExpression") return exportsOf(expression.right, note);
+  if (expression.type === "ParenthesizedExpression") return exportsOf(expression.expression, note);
+  if (expression.type !== "AssignmentExpression" || expression.left.type !== "MemberExpression") return;
+  const { left, right } = expression;
+  exportsOf(right, note);
+  const value = assigned(right);
+  if (left.property.type !== "Identifier" || left.computed) return;
+  if (isName(left.object, "module") && left.property.name === "exports") {
+    if (value.type !== "ObjectExpression") return;
+    for (const property of value.properties)
+      if (property.type === "Property" && property.key.type === "Identifier" && !property.computed)
+        note(property.key.name, property.value);
+    return;
+  }
+  const { object } = left;
+  const isExports =
+    isName(object, "exports") ||
+    (object.type === "MemberExpression" && isName(object.object, "module") && isName(object.property, "exports"));
+  if (isExports) note(left.property.name, value);
+}
+
+function isName(node: { readonly type: string }, name: string): boolean {
+  return node.type === "Identifier" && "name" in node && node.name === name;
+}
+
+/** What `a = b = value` assigns. */
+function assigned(expression: Expression): Expression {
+  return expression.type === "AssignmentExpression" ? assigned(expression.right) : expression;
+}
+
+/** Offsets as `line:column`. */
+function placesIn(text: string): (offset: number) => string {
+  return (offset) => {
+    const before = text.slice(0, offset).split(/\r\n|[\n\r\u2028\u2029]/);
+    return `${before.length - 1}:${before.at(-1)?.length ?? 0}`;
+  };
+}
+
+/** The names that a declaration declares, and where the value of each starts. */
+function declared(declaration: Declaration): { local: string; start: number }[] {
+  if (declaration.type !== "VariableDeclaration")
+    return [{ local: declaration.id.name, start: declaration.start }];
+  return declaration.declarations.flatMap(({ id, init }) =>
+    patternNames(id).map((name) => ({
+      local: name.name,
+      start: init === null || init === undefined ? id.start : assigned(init).start,
+    })),
+  );
 }
 
 type Declaration = NonNullable<ExportNamedDeclaration["declaration"]>;

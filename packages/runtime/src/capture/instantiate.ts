@@ -26,7 +26,8 @@ export function instantiate(unit: CodeUnit, origin?: string): PendingFunction {
   }
   return new OpenInstance(unit, factory, (fn, bindings) => {
     code.decoded.set(fn, { unit, bindings, origin });
-    if (unit.url === code.entryGuard?.entryUrl) code.entryGuard.offer(unit.line, unit.column, fn);
+    const place = unit.entryPlace ?? (unit.url === code.entryGuard?.entryUrl ? unit : undefined);
+    if (place !== undefined) code.entryGuard?.offer(place.line, place.column, fn);
     // A class is one class wherever it arrives, or `instanceof` would fail between two messages; functions are decoded afresh (I3).
     if (origin !== undefined && unit.kind === "class") code.origins.remember(origin, fn);
   });

@@ -102,6 +102,9 @@ export function makePlan(
       names: slots.map((slot) => slot.name),
       ...nameOf(fn, record),
       ...(record.isStrict ? {} : { sloppy: true }),
+      ...(located.compiledPlace === undefined || located.scriptUrl !== entryUrl
+        ? {}
+        : { entryPlace: located.compiledPlace }),
     }),
     slots,
     isVolatile: slots.some((slot) => slot.kind === "variable" && slot.mayChange),
@@ -139,9 +142,9 @@ export function ownName(fn: Function): string | undefined {
 }
 
 function makeUnit(parts: Omit<CodeUnit, "id">): CodeUnit {
-  const { url, line, column, kind, source, names, name, sloppy } = parts;
+  const { url, line, column, kind, source, names, name, sloppy, entryPlace } = parts;
   const hash = createHash("sha256");
-  hash.update(JSON.stringify([url, line, column, kind, source, names, name ?? null, sloppy ?? false]));
+  hash.update(JSON.stringify([url, line, column, kind, source, names, name ?? null, sloppy ?? false, entryPlace ?? null]));
   return {
     id: hash.digest("base64url").slice(0, 22),
     url,
@@ -152,6 +155,7 @@ function makeUnit(parts: Omit<CodeUnit, "id">): CodeUnit {
     names,
     ...(name === undefined ? {} : { name }),
     ...(sloppy ? { sloppy } : {}),
+    ...(entryPlace === undefined ? {} : { entryPlace }),
   };
 }
 

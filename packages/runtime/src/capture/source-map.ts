@@ -12,8 +12,11 @@ export interface OriginalPlace {
 
 /** Where the text that runs came from in the file the user wrote. */
 export interface SourceMapping {
-  /** The place that the map names for exactly this place, if it does. */
-  exact(line: number, column: number): OriginalPlace | undefined;
+  /**
+   * The place that the map names for exactly this place, if it does.
+   * @param indent columns of white space before it: some compilers let them belong to what follows.
+   */
+  exact(line: number, column: number, indent?: number): OriginalPlace | undefined;
   /** The nearest mapped place at or before it. */
   near(line: number, column: number): OriginalPlace | undefined;
 }
@@ -35,6 +38,7 @@ export function sourceMappingOf(text: string, url: string, isFileText: boolean):
   const find = (
     line: number,
     column: number,
+    indent = 0,
   ): { readonly isExact: boolean; readonly place: OriginalPlace } | undefined => {
     const entry = map.findEntry(line, column);
     if (
@@ -44,13 +48,13 @@ export function sourceMappingOf(text: string, url: string, isFileText: boolean):
     )
       return undefined;
     return {
-      isExact: entry.generatedLine === line && entry.generatedColumn === column,
+      isExact: entry.generatedLine === line && entry.generatedColumn >= column - indent,
       place: { url: urlOf(entry.originalSource), line: entry.originalLine, column: entry.originalColumn },
     };
   };
   return {
-    exact: (line, column) => {
-      const found = find(line, column);
+    exact: (line, column, indent) => {
+      const found = find(line, column, indent);
       return found?.isExact === true ? found.place : undefined;
     },
     near: (line, column) => find(line, column)?.place,

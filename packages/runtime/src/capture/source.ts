@@ -21,6 +21,8 @@ export interface LocatedFunction {
   readonly url: string;
   readonly line: number;
   readonly column: number;
+  /** Where it stands in the script's file, when that was compiled from the one at `url`. */
+  readonly compiledPlace?: { readonly line: number; readonly column: number };
 }
 
 const maxScripts = 2000;
@@ -66,7 +68,17 @@ export function locate(
   const original = script.mapping?.near(running.line, running.column);
   const { line, column } = original ?? running;
   const url = original?.url ?? script.url;
-  return { record, text: script.text, script, scriptUrl: script.url, url, line, column };
+  const wasCompiled = url !== script.url && script.isFileText;
+  return {
+    record,
+    text: script.text,
+    script,
+    scriptUrl: script.url,
+    url,
+    line,
+    column,
+    ...(wasCompiled ? { compiledPlace: running } : {}),
+  };
 }
 
 /** The function of that text at that place of the script. */

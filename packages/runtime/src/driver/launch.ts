@@ -1,8 +1,9 @@
 /** Starts the one child of a local cluster: the agent (and head), which starts the workers. */
 import { spawn, type ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import type { AgentOptions } from "../agent/options.ts";
+import { programEntryUrl } from "../capture/index.ts";
 import type { LinkEvents } from "../links/link.ts";
 import { UnixLink } from "../links/unix.ts";
 
@@ -36,8 +37,7 @@ export function workerFlags(execArgv: readonly string[] = process.execArgv): str
 }
 
 export function entryUrl(): string {
-  const entry = process.argv[1];
-  return entry === undefined ? "" : pathToFileURL(entry).href;
+  return programEntryUrl() ?? "";
 }
 
 export function workerLaunch(): AgentOptions["worker"] {

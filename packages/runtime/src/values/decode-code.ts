@@ -1,5 +1,5 @@
 import type { Decoder } from "./decode.ts";
-import { UNIT_NAMED, UNIT_SLOPPY, unitKinds } from "./encode-code.ts";
+import { UNIT_COMPILED, UNIT_NAMED, UNIT_SLOPPY, unitKinds } from "./encode-code.ts";
 import type { ValueReader } from "./reader.ts";
 import { adoptType, type RegisteredType } from "./registry.ts";
 import type { CodeUnit, PendingFunction } from "./seam.ts";
@@ -83,10 +83,13 @@ function readNewUnit(decoder: Decoder, id: string): CodeUnit {
   for (let i = 0; i < count; i++) names.push(reader.string());
   const flags = reader.byte();
   const name = (flags & UNIT_NAMED) === 0 ? undefined : reader.string();
+  const entryPlace =
+    (flags & UNIT_COMPILED) === 0 ? undefined : { line: reader.count(), column: reader.count() };
   const unit = { id, url, line, column, kind, source, names };
   return {
     ...unit,
     ...(name === undefined ? {} : { name }),
+    ...(entryPlace === undefined ? {} : { entryPlace }),
     ...((flags & UNIT_SLOPPY) === 0 ? {} : { sloppy: true }),
   };
 }

@@ -28,6 +28,7 @@ export const unitKinds = ["function", "method", "class"] as const;
 /** What a unit's flags say. */
 export const UNIT_NAMED = 1;
 export const UNIT_SLOPPY = 2;
+export const UNIT_COMPILED = 4;
 
 /** A free name of a function. */
 class BindingPlace extends Place {
@@ -230,8 +231,17 @@ function writeUnit(encoder: Encoder, unit: CodeUnit): void {
   writer.string(unit.source);
   writer.count(unit.names.length);
   for (const name of unit.names) writer.string(name);
-  writer.byte((unit.name === undefined ? 0 : UNIT_NAMED) | (unit.sloppy ? UNIT_SLOPPY : 0));
-  if (unit.name !== undefined) writer.string(unit.name);
+  const { name, sloppy, entryPlace } = unit;
+  writer.byte(
+    (name === undefined ? 0 : UNIT_NAMED) |
+      (sloppy ? UNIT_SLOPPY : 0) |
+      (entryPlace === undefined ? 0 : UNIT_COMPILED),
+  );
+  if (name !== undefined) writer.string(name);
+  if (entryPlace !== undefined) {
+    writer.count(entryPlace.line);
+    writer.count(entryPlace.column);
+  }
 }
 
 /** A class or method: it exists only once what its definition uses is there. */

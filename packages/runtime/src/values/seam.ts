@@ -32,6 +32,8 @@ export interface CodeUnit {
   readonly names: readonly string[];
   /** The function's own `name`, where its source alone would not give it. */
   readonly name?: string;
+  /** Where it stands in the program's entry as Node runs it, 0-based, when that is not `url` but was compiled from it. */
+  readonly entryPlace?: { readonly line: number; readonly column: number };
   /** Set for code outside strict mode (CommonJS without "use strict"). */
   readonly sloppy?: true;
 }
