@@ -52,7 +52,7 @@ export const cancel = ((ref: unknown, options: CancelOptions = {}): void => {
 /** Deletes objects, whoever has refs of them; getting these later fails with ObjectFreed. A pending one is deleted when it comes. */
 export function free(refs: ObjectRef<unknown> | readonly ObjectRef<unknown>[]): void {
   const { owner } = currentMember();
-  for (const ref of listOfRefs("free", refs)) owner.free(ref);
+  owner.free(listOfRefs("free", refs));
 }
 
 /** Where the value of a ref is, as this process knows it. */

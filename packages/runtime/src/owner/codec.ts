@@ -6,7 +6,8 @@ import { readValue, requiredModules, ValueReader, ValueWriter, writeValue } from
 import type { CodeUnit, DecodeHost, EncodeHost, FunctionImage, ImportedBinding, PendingFunction } from "../values/seam.ts";
 import { worthABlockBytes } from "./inline-budget.ts";
 import type { Owner } from "./owner.ts";
-import type { Payload, WireReference } from "./payload.ts";
+import { Ref } from "./object-ref.ts";
+import { payloadBytes, type Payload, type WireReference } from "./payload.ts";
 import type { Received } from "./references.ts";
 
 const inlineLimitBytes = limits.inlineValue.value;
@@ -111,6 +112,7 @@ export class Codec {
         throw error instanceof CannotTravelError ? new CannotTravelError([...path, ...error.path], error.message, { cause: error }) : error;
       }
     }
+    if (references.length > 0) this.#boundReferences(host.objects, references, path);
     let size = encoded.bytes.length;
     for (const part of encoded.parts) size += part.length;
     if ((size > inlineLimitBytes || (toStore && size >= worthABlockBytes)) && this.#owner.hasStore) {
@@ -124,6 +126,22 @@ export class Codec {
     // Parts are views of the caller's memory: an inline payload that outlives this call needs its own copy (I3).
     const parts = encoded.parts.map(copyOf);
     return { payload: { form: 1, bytes: encoded.bytes, parts, references }, holds: host.objects };
+  }
+
+  /** What refs inside a value bring along: much of it moves to the store, too much is refused. */
+  #boundReferences(objects: readonly object[], references: WireReference[], path: readonly string[]): void {
+    let bytes = weightOf(references, path);
+    for (let i = 0; i < references.length && bytes > limits.inlineArguments.value && this.#owner.hasStore; i++) {
+      const object = objects[i];
+      const reference = references[i];
+      if (!(object instanceof Ref) || reference.kind !== "object" || reference.payload === undefined || reference.failed === true) continue;
+      if (reference.payload.form === 2 || payloadBytes(reference.payload) < worthABlockBytes) continue;
+      bytes -= payloadBytes(reference.payload);
+      references[i] = { ...reference, payload: this.#owner.moveToStore(object) };
+    }
+    if (bytes > mostReferenceBytes) {
+      throw new CannotTravelError([...path], `cannot travel: the refs inside it bring along ${bytes} bytes of small values; put fewer in one value`);
+    }
   }
 
   /** The same value in the store, held by this process. */
@@ -187,6 +205,30 @@ function copies(payload: Payload, parts: readonly Uint8Array[]): readonly Uint8A
 function copyOf(part: Uint8Array): Uint8Array {
   return Uint8Array.prototype.slice.call(part);
 }
+
+/** Half of what a frame may hold. */
+const mostReferenceBytes = limits.frame.value / 2;
+const mostReferenceDepth = 200;
+
+/** Bytes that references bring along, roughly; stops counting when they are too many. */
+function weightOf(references: readonly WireReference[], path: readonly string[], depth = 1): number {
+  if (depth > mostReferenceDepth) {
+    throw new CannotTravelError([...path], `cannot travel: refs lie inside values of refs more than ${mostReferenceDepth} deep`);
+  }
+  let bytes = 0;
+  for (const reference of references) {
+    bytes += referenceBytes;
+    if (reference.kind !== "object" || reference.payload === undefined) continue;
+    const { payload } = reference;
+    if (payload.form !== 2) bytes += payloadBytes(payload);
+    if (payload.form !== 0) bytes += weightOf(payload.references, path, depth + 1);
+    // A list of many small refs goes on to be counted, as it may move to the store.
+    if (depth > 1 && bytes > mostReferenceBytes) return bytes;
+  }
+  return bytes;
+}
+
+const referenceBytes = 64;
 
 const noParts: readonly Uint8Array[] = [];
 const noObjects: readonly object[] = [];

@@ -16,6 +16,7 @@ import {
   taskFlags,
   type RemoteOrigin,
   type RetryOn,
+  type StoreLocation,
 } from "@iono/core";
 import type { CaptureContext } from "../capture/index.ts";
 import { StoreHandle, type StoreClient } from "../objects/index.ts";
@@ -518,13 +519,30 @@ export class Owner {
     }
   }
 
-  /** Takes a value from everyone who has it, as far as it is in the store. */
-  free(ref: Ref): void {
-    if (ref.state === refState.payload) {
-      const { payload } = ref.value as Received;
-      if (payload.form === payloadForms.stored) this.store.free(payload.location);
+  /** Moves the small value of a settled ref to the store; returns its payload from now on. */
+  moveToStore(ref: Ref): Payload {
+    const payload = this.payloadOf(ref);
+    if (payload.form === payloadForms.stored) return payload;
+    const objects = ref.value instanceof Received ? ref.value.objects : none;
+    const outgoing = this.codec.toStore(payload);
+    ref.state = refState.payload;
+    ref.value = new Received(outgoing.payload, objects, null);
+    ref.keep = [...objects, ...outgoing.holds];
+    return outgoing.payload;
+  }
+
+  /** Takes values from everyone who has them, as far as they are in the store. Nobody reads them after it has returned. */
+  free(refs: readonly Ref[]): void {
+    let last: StoreLocation | null = null;
+    for (const ref of refs) {
+      if (ref.state === refState.payload) {
+        const { payload } = ref.value as Received;
+        if (payload.form === payloadForms.stored) this.store.free((last = payload.location));
+      }
+      this.release(ref);
     }
-    this.release(ref);
+    // Frees have no reply; an answer to what is asked after them says that they are done.
+    if (last !== null) this.store.whereIs(last);
   }
 
   /** Lets go of a ref's value at once. */

@@ -154,6 +154,26 @@ describe("nested refs", () => {
     expect(await failed).toMatchObject({ name: "RangeError", message: "late" });
   });
 
+  it("in a long list travel by way of the store", async () => {
+    const total = remote(async (refs: ObjectRef<Uint8Array>[]) => (await get(refs)).reduce((sum, bytes) => sum + bytes.length, 0));
+    const refs = Array.from({ length: 300 }, () => put(new Uint8Array(90_000)));
+    expect(await get(total.remote(refs as never))).toBe(27_000_000);
+    expect((await get(refs[299])).length).toBe(90_000);
+  });
+
+  it("are refused where they are nested too deep, or bring along too much", () => {
+    let chain: ObjectRef<unknown> = put("end");
+    const lengthen = (): void => {
+      for (let i = 0; i < 300; i++) chain = put([chain]);
+    };
+    expect(lengthen).toThrow(/refs lie inside values of refs more than 200 deep/);
+    let wide: ObjectRef<unknown> = put("end");
+    const widen = (): void => {
+      for (let i = 0; i < 30; i++) wide = put([wide, put([wide])]);
+    };
+    expect(widen).toThrow(/the refs inside it bring along \d+ bytes of small values/);
+  });
+
   it("of errors stay valid (J4)", async () => {
     const fail = remote(() => {
       throw Object.assign(new Error("see detail"), { detail: put(new Uint8Array(mebibyte).fill(7)) });
