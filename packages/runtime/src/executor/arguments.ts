@@ -21,11 +21,17 @@ export class ArgumentReader {
     return args;
   }
 
+  /** Plain values for a function that is still being decoded. */
+  async late(loaded: Promise<void>, chunk: Buffer, from: number, end: number): Promise<unknown[]> {
+    await loaded;
+    return this.plain(chunk, from, end);
+  }
+
   /** Payloads: what they refer to is pinned here, and registered with its owner, before they are read. */
   async composite(chunk: Buffer, from: number, end: number): Promise<unknown[]> {
     const { references, borrows, codec } = this.#owner;
     const received: Received[] = [];
-    for (let at = from; at < end; ) {
+    for (let at = from; at < end;) {
       const length = chunk.readUInt32LE(at);
       const form = chunk[at + 4];
       received.push(references.receive(unpackPayload(form, chunk, at + 5, at + 4 + length), false));

@@ -36,7 +36,15 @@ export class Definitions {
     if (wire.payload !== null) this.#learn(wire.key, wire.payload);
     for (const [key, payload] of wire.companions) this.#learn(key, payload);
     const threads = Math.max(1, Math.floor((wire.resources["CPU"] ?? 0) / unitsPerResource));
-    const definition: ExecutorDefinition = { ...wire, threads, received: null, fn: null, loading: null, meanUs: -1, calls: 0 };
+    const definition: ExecutorDefinition = {
+      ...wire,
+      threads,
+      received: null,
+      fn: null,
+      loading: null,
+      meanUs: -1,
+      calls: 0,
+    };
     try {
       if (wire.payload !== null) definition.received = this.#owner.references.receive(wire.payload, false);
     } catch (error) {

@@ -2,7 +2,17 @@
  * The executor's end of a link to an owner: entries in, results out. Results are written into the shared page, so that
  * the owner can read them while this thread is busy, and then to the socket in batches.
  */
-import { CancelInbox, claim, frameHeaderBytes, frameKinds, linkPage, noClaimSlot, resultEntryHeaderBytes, writeFrameHeader, type ResourceVector } from "@iono/core";
+import {
+  CancelInbox,
+  claim,
+  frameHeaderBytes,
+  frameKinds,
+  linkPage,
+  noClaimSlot,
+  resultEntryHeaderBytes,
+  writeFrameHeader,
+  type ResourceVector,
+} from "@iono/core";
 import type { Link } from "../links/link.ts";
 import type { Codec } from "../owner/codec.ts";
 import { Deque } from "../owner/deque.ts";
@@ -96,14 +106,22 @@ export class ExecutorLink {
   }
 
   /** Writes the result of a task: plain values straight into the page, others as payloads. Throws CannotTravelError. */
-  result(wire: number, status: number, attempt: number, durationUs: number, value: unknown, path: string[]): void {
+  result(
+    wire: number,
+    status: number,
+    attempt: number,
+    durationUs: number,
+    value: unknown,
+    path: string[],
+  ): void {
     const writer = this.#writer;
     const { host } = this.#codec;
     const at = this.#begin();
     let payload: Payload | null = null;
     try {
       writeValue(writer, value, host, path);
-      if (writer.parts.length > 0 || writer.modules.length > 0 || host.objects.length > 0) payload = this.#rewrite(at, value, path);
+      if (writer.parts.length > 0 || writer.modules.length > 0 || host.objects.length > 0)
+        payload = this.#rewrite(at, value, path);
       else if (writer.position - at > 100 * 1024) payload = this.#rewrite(at, value, path);
     } catch (error) {
       this.#reset(at);
@@ -116,7 +134,14 @@ export class ExecutorLink {
   }
 
   /** Writes a result that is bytes already (several values, packed). */
-  resultBytes(wire: number, status: number, form: number, attempt: number, durationUs: number, bytes: Uint8Array): void {
+  resultBytes(
+    wire: number,
+    status: number,
+    form: number,
+    attempt: number,
+    durationUs: number,
+    bytes: Uint8Array,
+  ): void {
     const at = this.#begin();
     this.#append(bytes);
     this.#finish(at, wire, status, form, attempt, durationUs);
@@ -150,7 +175,12 @@ export class ExecutorLink {
     const words = this.#words;
     if (words !== null) Atomics.add(words, linkPage.wordResultEpoch, 1);
     const frame = Buffer.allocUnsafe(frameHeaderBytes + bytes);
-    writeFrameHeader(new DataView(frame.buffer, frame.byteOffset, frame.length), 0, frameKinds.results, bytes);
+    writeFrameHeader(
+      new DataView(frame.buffer, frame.byteOffset, frame.length),
+      0,
+      frameKinds.results,
+      bytes,
+    );
     frame.set(writer.buffer.subarray(0, bytes), frameHeaderBytes);
     writer.useBuffer(this.#pageBuffer);
     if (words !== null) {

@@ -35,7 +35,8 @@ export class RunningStream {
       let [next] = this.#producer.handle({ type: "begin" });
       for (;;) {
         if (next.type === "wait") next = await this.#room();
-        else if (next.type === "close") throw new IonoError("TaskCancelled", `${running.definition.name} was cancelled`);
+        else if (next.type === "close")
+          throw new IonoError("TaskCancelled", `${running.definition.name} was cancelled`);
         else {
           const step = taskStorage.run(running, nextOf, iterator);
           const { done, value: item } = isThenable(step) ? await step : step;
@@ -60,7 +61,10 @@ export class RunningStream {
     for (const instruction of this.#producer.handle({ type: "produced" })) {
       if (instruction.type !== "send") next = instruction;
       else if (instruction.index >= limits.streamItems.value) {
-        throw new IonoError("TaskFailed", `${definition.name} gave more than ${limits.streamItems.value} items`);
+        throw new IonoError(
+          "TaskFailed",
+          `${definition.name} gave more than ${limits.streamItems.value} items`,
+        );
       } else {
         link.item(wire, instruction.index, attempt, item);
         link.flush();
@@ -99,7 +103,10 @@ async function closeQuietly(running: RunningTask, iterator: AnyIterator): Promis
   try {
     await taskStorage.run(running, () => iterator.return?.());
   } catch (error) {
-    process.emitWarning(`${running.definition.name} threw while it was closed: ${String(error)}`, "IonoWarning");
+    process.emitWarning(
+      `${running.definition.name} threw while it was closed: ${String(error)}`,
+      "IonoWarning",
+    );
   }
 }
 
@@ -113,12 +120,18 @@ function countOf(instructions: readonly ProducerInstruction[]): number {
 }
 
 function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return value !== null && typeof value === "object" && typeof (value as { then?: unknown }).then === "function";
+  return (
+    value !== null && typeof value === "object" && typeof (value as { then?: unknown }).then === "function"
+  );
 }
 
 function iteratorOf(value: unknown, name: string): AnyIterator {
-  const object = value as { [Symbol.asyncIterator]?: () => AnyIterator; [Symbol.iterator]?: () => AnyIterator };
+  const object = value as {
+    [Symbol.asyncIterator]?: () => AnyIterator;
+    [Symbol.iterator]?: () => AnyIterator;
+  };
   const start = object?.[Symbol.asyncIterator] ?? object?.[Symbol.iterator];
-  if (typeof start !== "function") throw new TypeError(`${name} was to return a generator, not ${typeof value}`);
+  if (typeof start !== "function")
+    throw new TypeError(`${name} was to return a generator, not ${typeof value}`);
   return start.call(object);
 }

@@ -3,7 +3,7 @@ import { claim, describeValue, IonoError, resultStatus } from "@iono/core";
 import type { Codec } from "../owner/codec.ts";
 import { toError } from "../owner/owner.ts";
 import { packMessage, type Payload } from "../owner/payload.ts";
-import type { ExecutorDefinition } from "./executor-link.ts";
+import type { ExecutorDefinition, ExecutorLink } from "./executor-link.ts";
 import { originOf, stableError } from "./failures.ts";
 import type { RunningTask } from "./task-context.ts";
 
@@ -11,7 +11,9 @@ import type { RunningTask } from "./task-context.ts";
 export function writeOne(running: RunningTask, durationUs: number, value: unknown): void {
   const { definition, link } = running;
   link.mark(running.slot, claim.done);
-  link.result(running.wire, resultStatus.value, running.attempt, durationUs, value, [`result of ${definition.name}`]);
+  link.result(running.wire, resultStatus.value, running.attempt, durationUs, value, [
+    `result of ${definition.name}`,
+  ]);
 }
 
 /**
@@ -30,7 +32,14 @@ export function writeSeveral(codec: Codec, running: RunningTask, durationUs: num
   const form = holds.length > 0 ? 1 : 0;
   if (form === 1) link.hold(`${running.wire}`, holds);
   link.mark(running.slot, claim.done);
-  link.resultBytes(running.wire, resultStatus.value, form, running.attempt, durationUs, packMessage(payloads));
+  link.resultBytes(
+    running.wire,
+    resultStatus.value,
+    form,
+    running.attempt,
+    durationUs,
+    packMessage(payloads),
+  );
 }
 
 /** The generator gave `count` items. */
@@ -47,17 +56,48 @@ export function writeError(running: RunningTask, durationUs: number, error: unkn
   try {
     link.result(running.wire, status, running.attempt, durationUs, [error, origin], ["error"]);
   } catch (reason) {
-    link.result(running.wire, status, running.attempt, durationUs, [stableError(error, toError(reason)), origin], ["error"]);
+    link.result(
+      running.wire,
+      status,
+      running.attempt,
+      durationUs,
+      [stableError(error, toError(reason)), origin],
+      ["error"],
+    );
   }
 }
 
 function asList(value: unknown, definition: ExecutorDefinition): unknown[] {
-  if (typeof value !== "object" || value === null || typeof (value as Iterable<unknown>)[Symbol.iterator] !== "function") {
-    throw new IonoError("WrongResultCount", `${definition.name} must return ${definition.numReturns} values (numReturns) as an array, not ${describeValue(value)}`);
+  if (
+    typeof value !== "object" ||
+    value === null ||
+    typeof (value as Iterable<unknown>)[Symbol.iterator] !== "function"
+  ) {
+    throw new IonoError(
+      "WrongResultCount",
+      `${definition.name} must return ${definition.numReturns} values (numReturns) as an array, not ${describeValue(value)}`,
+    );
   }
   const values = [...(value as Iterable<unknown>)];
   if (values.length !== definition.numReturns) {
-    throw new IonoError("WrongResultCount", `${definition.name} returned ${values.length} values; numReturns is ${definition.numReturns}`);
+    throw new IonoError(
+      "WrongResultCount",
+      `${definition.name} returned ${values.length} values; numReturns is ${definition.numReturns}`,
+    );
   }
   return values;
+}
+
+/** Answers an entry that never begins. */
+export function writeRefusal(
+  link: ExecutorLink,
+  wire: number,
+  slot: number,
+  attempt: number,
+  name: string,
+  error: IonoError,
+): void {
+  link.mark(slot, claim.done);
+  const status = error.code === "TaskCancelled" ? resultStatus.cancelled : resultStatus.error;
+  link.result(wire, status, attempt, 0, [error, originOf(error, name, attempt)], ["error"]);
 }

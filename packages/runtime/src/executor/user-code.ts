@@ -21,7 +21,11 @@ export function cancelled(name: string): IonoError {
 }
 
 /** Calls the function, or the method of the actor. The name is where stacks are cut (failures.ts). */
-export function runUserCode(definition: ExecutorDefinition, actor: ActorInstance | null, args: unknown[]): unknown {
+export function runUserCode(
+  definition: ExecutorDefinition,
+  actor: ActorInstance | null,
+  args: unknown[],
+): unknown {
   const { fn, method } = definition;
   if (fn instanceof Error) throw fn;
   if (method === null) return (fn as Function)(...args);
@@ -34,5 +38,7 @@ export function runUserCode(definition: ExecutorDefinition, actor: ActorInstance
 }
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return value !== null && typeof value === "object" && typeof (value as { then?: unknown }).then === "function";
+  return (
+    value !== null && typeof value === "object" && typeof (value as { then?: unknown }).then === "function"
+  );
 }
