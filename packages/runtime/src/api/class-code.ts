@@ -59,7 +59,13 @@ export class ClassCode {
 
   /** How it travels inside a value. */
   leave(member: Member, options: object): ClassReference {
-    const common = { kind: "class" as const, key: this.#key(member), options, name: this.name, methods: this.methods };
+    const common = {
+      kind: "class" as const,
+      key: this.#key(member),
+      options,
+      name: this.name,
+      methods: this.methods,
+    };
     // It is being sent already, further out.
     if (encoding.has(this)) return common;
     const { payload, companions } = this.encode(member);

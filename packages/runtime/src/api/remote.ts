@@ -6,7 +6,7 @@ import { companionsOf } from "../owner/companions.ts";
 import { Definition } from "../owner/definition.ts";
 import type { LeasePool } from "../owner/lease-pool.ts";
 import type { FunctionReference, Payload } from "../owner/payload.ts";
-import { Received } from "../owner/references.ts";
+import type { Received } from "../owner/references.ts";
 import { travelsByReference } from "../values/seam.ts";
 import { CodeSize } from "./code-size.ts";
 import { createRemoteClass, isClass } from "./remote-class.ts";
@@ -211,5 +211,5 @@ export const remote: Remote = ((target: Function, options?: object): unknown => 
     );
   }
   if (isClass(target)) return createRemoteClass(target, options);
-  return new RemoteFunctionObject({ fn: target }, options as TaskOptions | undefined, undefined);
+  return new RemoteFunctionObject({ fn: target }, options, undefined);
 }) as Remote;

@@ -32,6 +32,23 @@ export * from "./b.ts"; export { x } from "./c.ts";`,
   expect(reexports).toEqual(['export * from "./b.ts";', 'export { x } from "./c.ts";']);
 });
 
+test("where the functions that CommonJS exports start", () => {
+  const { names, places } = surface(
+    "b.cjs",
+    `exports.a = a; function a() {}
+const b = exports.b = exports.c = () => 1;
+module.exports.d = b;
+0 && (module.exports = { a, e: () => 2, ...rest });
+exports["f"] = 1; exports.missing = missing;`,
+  );
+  expect(names).toEqual(["a", "b", "c", "d", "missing", "e"]);
+  expect([...places]).toEqual([
+    ["0:15", ["a", "a"]],
+    ["1:34", ["c", "b", "d"]],
+    ["3:31", ["e"]],
+  ]);
+});
+
 test("CommonJS exports", () => {
   const { isModule, names } = surface(
     "a.cjs",

@@ -113,7 +113,9 @@ function exportsOf(expression: Expression, note: (name: string, value: Expressio
   const { object } = left;
   const isExports =
     isName(object, "exports") ||
-    (object.type === "MemberExpression" && isName(object.object, "module") && isName(object.property, "exports"));
+    (object.type === "MemberExpression" &&
+      isName(object.object, "module") &&
+      isName(object.property, "exports"));
   if (isExports) note(left.property.name, value);
 }
 

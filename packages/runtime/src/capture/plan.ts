@@ -144,7 +144,19 @@ export function ownName(fn: Function): string | undefined {
 function makeUnit(parts: Omit<CodeUnit, "id">): CodeUnit {
   const { url, line, column, kind, source, names, name, sloppy, entryPlace } = parts;
   const hash = createHash("sha256");
-  hash.update(JSON.stringify([url, line, column, kind, source, names, name ?? null, sloppy ?? false, entryPlace ?? null]));
+  hash.update(
+    JSON.stringify([
+      url,
+      line,
+      column,
+      kind,
+      source,
+      names,
+      name ?? null,
+      sloppy ?? false,
+      entryPlace ?? null,
+    ]),
+  );
   return {
     id: hash.digest("base64url").slice(0, 22),
     url,

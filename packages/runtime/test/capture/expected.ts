@@ -1,6 +1,6 @@
-/** What each case of program/main.ts gives in every flavour. `@name` stands for the line marked `// line: name`. */
+/** What each case of fixtures/main.ts gives in every flavour. `@name` stands for the line marked `// line: name`. */
 export const expected = {
-  consts: [6, 3, [1], {x: 1}],
+  consts: [6, 3, [1], { x: 1 }],
   reassigned: [1, 2, 3],
   loop: [1, true],
   snapshot: 1,
@@ -23,7 +23,10 @@ export const expected = {
   dynamicImport: [4, "\n"],
   require: [42, "/", "string"],
   whileImporting: "SubmittedWhileImporting",
-  actor: [[16, 25, 37], [38, 15, "Account 15", true, 2, true]],
+  actor: [
+    [16, 25, 37],
+    [38, 15, "Account 15", true, 2, true],
+  ],
   actorGenerator: [41, 47, 56],
   actorInherits: "shape of 3 6",
   classInTask: [16, 15, "Account 15", 5, "shape of 3 6", true],
@@ -52,7 +55,14 @@ export const expected = {
   controlFlow: [3, 6, 1, "default first", "caught", "finally", "nullish", "1000", true, "shadows"],
   types: ["t", 1, "factor"],
   userError: [true, "LimitError", "far 9", 9, "@thrown", "@thrown"],
-  deepError: [false, "TypeError", "Cannot read properties of undefined (reading 'where')", null, "@deep", "@deep"],
+  deepError: [
+    false,
+    "TypeError",
+    "Cannot read properties of undefined (reading 'where')",
+    null,
+    "@deep",
+    "@deep",
+  ],
   actorError: [true, "LimitError", "actor", 1, "@actor", "@actor"],
   helperError: [true, "LimitError", "0", 0, "@helper", "@helper"],
   native: "CannotTravel at bound call: function `bound call` is bound",
@@ -64,7 +74,14 @@ export const expected = {
   privateInstance: "CannotTravel at sample > guarded: an instance of Guarded",
   promise: "CannotTravel at sample > pending: a promise cannot travel",
   inActor: "CannotTravel at Keeper > held > timer: a WeakMap cannot travel",
-  tooLarge: ["CannotTravel at big: its code and what it captures are 9MiB", "CannotTravel at Big: its code and what it captures are 9MiB"],
+  tooLarge: [
+    "CannotTravel at big: its code and what it captures are 9MiB",
+    "CannotTravel at Big: its code and what it captures are 9MiB",
+  ],
   largeWarns: [2097152, 2097152, "large: its code and what it captures are 2MiB"],
-  assignsWarns: [1, 0, "function `assigns` (@assigns) assigns `total`, captured from outside: what it assigns"],
+  assignsWarns: [
+    1,
+    0,
+    "function `assigns` (@assigns) assigns `total`, captured from outside: what it assigns",
+  ],
 };

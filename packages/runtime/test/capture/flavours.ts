@@ -1,10 +1,10 @@
-/** The same program in every form that users write or build it in. */
+/** The same program in every form that users write or build it in. One is started without its extension. */
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire, stripTypeScriptTypes } from "node:module";
 import { extname, join } from "node:path";
 import { workspaceRoot } from "@iono/testing";
 
-const sources = join(import.meta.dirname, "program");
+const sources = join(import.meta.dirname, "fixtures");
 const fromRoot = createRequire(join(workspaceRoot, "package.json"));
 
 /** The parts of esbuild (a dependency of tsx) that are used. */
@@ -30,25 +30,73 @@ export interface Flavour {
 const tsx = join(fromRoot.resolve("tsx/package.json"), "../dist/loader.mjs");
 
 export const flavours: readonly Flavour[] = [
-  { name: "TypeScript", needsStripping: true, flags: [], command: ["main.ts"], shown: "main.ts", write: (folder) => rewrite(folder, ".ts", (text) => text) },
-  { name: "ESM", flags: [], command: ["main.mjs"], shown: "main.mjs", write: (folder) => rewrite(folder, ".mjs", withoutTypes) },
-  { name: "CommonJS", flags: [], command: ["main.cjs"], shown: "main.cjs", write: (folder) => rewrite(folder, ".cjs", (text, name) => asCommonJs(withoutTypes(text), name)) },
-  { name: "compiled", flags: ["--enable-source-maps"], command: ["dist/main.js"], shown: "main.ts", write: (folder) => compile(folder, "esm") },
-  { name: "compiled to CommonJS", flags: ["--enable-source-maps"], command: ["dist/main.cjs"], shown: "main.ts", write: (folder) => compile(folder, "cjs") },
-  { name: "tsx", flags: ["--import", tsx], command: ["main.ts"], shown: "main.ts", write: (folder) => rewrite(folder, ".ts", (text) => text) },
-  { name: "vitest", needsStripping: true, flags: [], command: ["node_modules/vitest/vitest.mjs", "run", "--root", "."], shown: "main.test.ts", write: writeVitest },
+  {
+    name: "TypeScript",
+    needsStripping: true,
+    flags: [],
+    command: ["main.ts"],
+    shown: "main.ts",
+    write: (folder) => rewrite(folder, ".ts", (text) => text),
+  },
+  {
+    name: "ESM",
+    flags: [],
+    command: ["main.mjs"],
+    shown: "main.mjs",
+    write: (folder) => rewrite(folder, ".mjs", withoutTypes),
+  },
+  {
+    name: "CommonJS",
+    flags: [],
+    command: ["main.cjs"],
+    shown: "main.cjs",
+    write: (folder) => rewrite(folder, ".cjs", (text, name) => asCommonJs(withoutTypes(text), name)),
+  },
+  {
+    name: "compiled",
+    flags: ["--enable-source-maps"],
+    command: ["dist/main"],
+    shown: "main.ts",
+    write: (folder) => compile(folder, "esm"),
+  },
+  {
+    name: "compiled to CommonJS",
+    flags: ["--enable-source-maps"],
+    command: ["dist/main.cjs"],
+    shown: "main.ts",
+    write: (folder) => compile(folder, "cjs"),
+  },
+  {
+    name: "tsx",
+    flags: ["--import", tsx],
+    command: ["main.ts"],
+    shown: "main.ts",
+    write: (folder) => rewrite(folder, ".ts", (text) => text),
+  },
+  {
+    name: "vitest",
+    needsStripping: true,
+    flags: [],
+    command: ["node_modules/vitest/vitest.mjs", "run", "--root", "."],
+    shown: "main.test.ts",
+    write: writeVitest,
+  },
 ];
 
 function programFiles(): { name: string; text: string }[] {
   return readdirSync(sources)
     .filter((name) => name.endsWith(".ts"))
-    .map((name) => ({ name: name.slice(0, -extname(name).length), text: readFileSync(join(sources, name), "utf8") }));
+    .map((name) => ({
+      name: name.slice(0, -extname(name).length),
+      text: readFileSync(join(sources, name), "utf8"),
+    }));
 }
 
 function prepare(folder: string): void {
   mkdirSync(join(folder, "node_modules"), { recursive: true });
   mkdirSync(join(folder, "notes"));
-  for (const name of ["iono", "acorn", "vitest"]) symlinkSync(join(workspaceRoot, "node_modules", name), join(folder, "node_modules", name));
+  for (const name of ["iono", "acorn", "vitest"])
+    symlinkSync(join(workspaceRoot, "node_modules", name), join(folder, "node_modules", name));
   cpSync(join(sources, "data.json"), join(folder, "data.json"));
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
 }
@@ -56,7 +104,10 @@ function prepare(folder: string): void {
 function rewrite(folder: string, extension: string, change: (text: string, name: string) => string): void {
   prepare(folder);
   for (const { name, text } of programFiles())
-    writeFileSync(join(folder, name + extension), withExtension(change(text, name), extension) + callOf(name));
+    writeFileSync(
+      join(folder, name + extension),
+      withExtension(change(text, name), extension) + callOf(name),
+    );
 }
 
 const callOf = (name: string): string => (name === "main" ? "\nvoid run();\n" : "");
@@ -70,12 +121,20 @@ function withExtension(text: string, extension: string): string {
 /** As a user writes it by hand: `require`, `exports`, `__dirname`. Every line stays where it is. */
 function asCommonJs(text: string, name: string): string {
   const exported = [...text.matchAll(/^export (?:default )?(?:async )?function (\w+)/gm)];
-  const names = exported.map(([line, each]) => `exports.${line.includes(" default ") ? "default" : each} = ${each};`);
+  const names = exported.map(
+    ([line, each]) => `exports.${line.includes(" default ") ? "default" : each} = ${each};`,
+  );
   const body = withoutImportMeta(text)
     .replaceAll(/^import \* as (\w+) from ("[^"]+");/gm, "const $1 = require($2);")
-    .replaceAll(/^import (\w+) from ("node:[^"]+"|"[^"]+\.json")(?: with \{[^}]*\})?;/gm, "const $1 = require($2);")
+    .replaceAll(
+      /^import (\w+) from ("node:[^"]+"|"[^"]+\.json")(?: with \{[^}]*\})?;/gm,
+      "const $1 = require($2);",
+    )
     .replaceAll(/^import (\w+), \{(.*?)\} from ("[^"]+");/gm, "const { default: $1, $2 } = require($3);")
-    .replaceAll(/^import \{(.*?)\} from ("[^"]+");/gm, (_line, list: string, from: string) => `const {${list.replaceAll(" as ", ": ")}} = require(${from});`)
+    .replaceAll(
+      /^import \{(.*?)\} from ("[^"]+");/gm,
+      (_line, list: string, from: string) => `const {${list.replaceAll(" as ", ": ")}} = require(${from});`,
+    )
     .replaceAll(/^export \{(.*?)\} from ("[^"]+");/gm, (_line, list: string, from: string) =>
       list
         .split(",")
@@ -87,7 +146,12 @@ function asCommonJs(text: string, name: string): string {
     .replaceAll(/^export class (\w+)/gm, "const $1 = exports.$1 = class $1")
     .replaceAll(/^export (?:default )?/gm, "");
   // Its entry is still being run when it is required: the names are read when they are used.
-  const late = name === "cyclic" ? body.replace(/const \{ *square *\} = (require\([^)]*\));/, "const entry = $1;").replace("${square(", "${entry.square(") : body;
+  const late =
+    name === "cyclic"
+      ? body
+          .replace(/const \{ *square *\} = (require\([^)]*\));/, "const entry = $1;")
+          .replace("${square(", "${entry.square(")
+      : body;
   return `${names.join(" ")} ${late}`;
 }
 
@@ -118,7 +182,10 @@ function compile(folder: string, format: "esm" | "cjs"): void {
     });
     const file = name + extension;
     writeFileSync(join(folder, "dist", `${file}.map`), map);
-    writeFileSync(join(folder, "dist", file), `${withExtension(code, extension)}//# sourceMappingURL=${file}.map\n`);
+    writeFileSync(
+      join(folder, "dist", file),
+      `${withExtension(code, extension)}//# sourceMappingURL=${file}.map\n`,
+    );
   }
 }
 
@@ -126,8 +193,18 @@ function compile(folder: string, format: "esm" | "cjs"): void {
 function writeVitest(folder: string): void {
   prepare(folder);
   for (const { name, text } of programFiles()) {
-    if (name === "cyclic") writeFileSync(join(folder, "cyclic.ts"), text.replace(/^import.*$/m, 'import { areaOf } from "./helper.ts";').replace("square(x)", "areaOf(x, x)"));
-    else if (name === "main") writeFileSync(join(folder, "main.test.ts"), `${text}\n(await import("vitest")).test("runs", () => run(), 60_000);\n`);
+    if (name === "cyclic")
+      writeFileSync(
+        join(folder, "cyclic.ts"),
+        text
+          .replace(/^import.*$/m, 'import { areaOf } from "./helper.ts";')
+          .replace("square(x)", "areaOf(x, x)"),
+      );
+    else if (name === "main")
+      writeFileSync(
+        join(folder, "main.test.ts"),
+        `${text}\n(await import("vitest")).test("runs", () => run(), 60_000);\n`,
+      );
     else writeFileSync(join(folder, `${name}.ts`), text);
   }
   const conditions = '["iono-source", "node", "import", "module", "default"]';

@@ -1,4 +1,4 @@
-/** Code that travels: every case of program/main.ts, in every flavour of program, on every Node that is supported. */
+/** Code that travels: every case of fixtures/main.ts, in every flavour of program, on every Node that is supported. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -27,7 +27,6 @@ interface Outcome {
 const scratch = mkdtempSync(join(tmpdir(), "matrix-"));
 const runs = new PQueue({ concurrency: 2 });
 const outcomes = new Map<string, Promise<Outcome>>();
-let old: Promise<string>;
 
 /** Where the program says that something happens: `// line: name`, as `file:line` by name. */
 function placesIn(file: string): Record<string, string> {
@@ -44,7 +43,12 @@ function linesOf(file: string): string[] {
   return readFileSync(file, "utf8").split("\n").slice(0, -1);
 }
 
-async function outcomeOf(flavour: Flavour, folder: string, node: string, flags: readonly string[]): Promise<Outcome> {
+async function outcomeOf(
+  flavour: Flavour,
+  folder: string,
+  node: string,
+  flags: readonly string[],
+): Promise<Outcome> {
   flavour.write(folder);
   const [file, ...argv] = flavour.command;
   const { exitCode, stdout, stderr } = await runProgram({
@@ -74,27 +78,28 @@ async function outcomeOf(flavour: Flavour, folder: string, node: string, flags: 
 
 beforeAll(() => {
   // The newer Node runs the sources; the older one the packages as they are built.
-  const built = new Promise<void>((resolve) => {
-    execFileSync(process.execPath, [join(workspaceRoot, "scripts/build.ts"), "--if-needed"], { stdio: "inherit" });
-    resolve();
+  execFileSync(process.execPath, [join(workspaceRoot, "scripts/build.ts"), "--if-needed"], {
+    stdio: "inherit",
   });
-  old = installNode(join(scratch, "node"), oldNode);
+  const old = installNode(join(scratch, "node"), oldNode);
+  // Told by the runs that wait for it.
+  old.catch(() => {});
   for (const flavour of flavours) {
     const folder = join(scratch, flavour.name.replaceAll(" ", "-"));
-    outcomes.set(`Node 24 ${flavour.name}`, runs.add(() => outcomeOf(flavour, folder, process.execPath, sourceNodeArgs)));
+    outcomes.set(
+      `Node 24 ${flavour.name}`,
+      runs.add(() => outcomeOf(flavour, folder, process.execPath, sourceNodeArgs)),
+    );
   }
   for (const flavour of flavours) {
     const folder = join(scratch, `${flavour.name.replaceAll(" ", "-")}-22`);
     const flags = flavour.needsStripping ? [stripFlag, "--disable-warning=ExperimentalWarning"] : [];
-    const run = async (): Promise<Outcome> => {
-      await built;
-      return outcomeOf(flavour, folder, await old, flags);
-    };
+    const run = async (): Promise<Outcome> => outcomeOf(flavour, folder, await old, flags);
     outcomes.set(`Node 22.15 ${flavour.name}`, runs.add(run));
   }
   // Told by the test that waits for it.
   for (const outcome of outcomes.values()) outcome.catch(() => {});
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   runs.clear();
@@ -103,16 +108,15 @@ afterAll(async () => {
 }, 60_000);
 
 describe.each(["Node 24", "Node 22.15"])("on %s", (node) => {
-  test.for(flavours)(
-    "every case of code that travels: $name",
-    { timeout: 120_000 },
-    async ({ name }) => {
-      const { cases, places, entryRuns, helperImports } = (await outcomes.get(`${node} ${name}`)) as Outcome;
-      const wanted = JSON.stringify(expected).replaceAll(/@(\w+)/g, (_all, place: string) => places[place] ?? `no ${place}`);
-      expect(cases).toEqual(JSON.parse(wanted));
-      expect(entryRuns, "runs of the entry").toBe(1);
-      expect(new Set(helperImports).size, "imports of one module by one process").toBe(helperImports.length);
-      expect(helperImports.length).toBeGreaterThan(1);
-    },
-  );
+  test.for(flavours)("every case of code that travels: $name", { timeout: 120_000 }, async ({ name }) => {
+    const { cases, places, entryRuns, helperImports } = (await outcomes.get(`${node} ${name}`)) as Outcome;
+    const wanted = JSON.stringify(expected).replaceAll(
+      /@(\w+)/g,
+      (_all, place: string) => places[place] ?? `no ${place}`,
+    );
+    expect(cases).toEqual(JSON.parse(wanted));
+    expect(entryRuns, "runs of the entry").toBe(1);
+    expect(new Set(helperImports).size, "imports of one module by one process").toBe(helperImports.length);
+    expect(helperImports.length).toBeGreaterThan(1);
+  });
 });
