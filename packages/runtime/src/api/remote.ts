@@ -152,6 +152,7 @@ export class RemoteFunctionObject {
       holds,
       companions: () => companionsOf(payload, key, (each) => member.definitionPayload(each)),
     });
+    member.watchDefinition(definition);
     this.#member = member;
     this.#pool = member.pool(shape, resources);
     return (this.#definition = definition);

@@ -55,6 +55,14 @@ export class Definitions {
     if (definition.fn === null) void this.load(definition);
   }
 
+  /** The owner can call it no longer. */
+  drop(link: ExecutorLink, number: number): void {
+    const definition = link.definitions.get(number);
+    if (definition === undefined) return;
+    link.definitions.delete(number);
+    this.#owner.forgetFunction(definition.key);
+  }
+
   /** Decodes the function, once. A failure is kept and thrown by each call. */
   load(definition: ExecutorDefinition): Promise<void> {
     if (definition.fn !== null) return Promise.resolve();

@@ -133,7 +133,7 @@ export class Executor implements RunHost {
         this.#definitions.define(link, chunk, start, end);
         return true;
       case frameKinds.dropFunction:
-        link.definitions.delete(chunk.readUInt32LE(start));
+        this.#definitions.drop(link, chunk.readUInt32LE(start));
         return true;
       case frameKinds.cancel:
         cancelOnLink(

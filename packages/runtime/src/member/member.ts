@@ -2,25 +2,29 @@
  * A member of a cluster: what drivers and workers have in common. It owns what it submits, reaches its agent, its peers
  * and the store, and keeps the lease pools and actor clients of this process.
  */
-import { frameKinds, IonoError, linkPage, type FromAgent, type ResourceVector } from "@iono/core";
+import { frameKinds, IonoError, limits, linkPage, type FromAgent, type ResourceVector } from "@iono/core";
 import type { Executor } from "../executor/executor.ts";
 import { taskStorage } from "../executor/task-context.ts";
 import { MemoryLink } from "../links/memory.ts";
 import { StoreClient } from "../objects/index.ts";
 import { ActorClient } from "../owner/actor-client.ts";
 import type { ActorDescriptor, Payload } from "../owner/payload.ts";
+import { BoundedMap } from "../owner/bounded-map.ts";
+import type { Definition } from "../owner/definition.ts";
 import { LeasePool } from "../owner/lease-pool.ts";
 import { Owner, type TaskContext } from "../owner/owner.ts";
 import { Sender } from "../owner/sender.ts";
 import { platform } from "../platform/index.ts";
 import { AgentLink } from "./agent-link.ts";
 import { IdleCollection } from "./idle-collection.ts";
+import { jobIdOf, type JobSeed } from "./job-id.ts";
 import { Peers } from "./peers.ts";
 
 export interface MemberOptions {
   readonly processNumber: number;
   readonly entryUrl: string | undefined;
   readonly namespace: string;
+  readonly job: JobSeed;
   /** Resources of the node, for `runtimeContext` and loopback decisions. */
   readonly resources: ResourceVector;
   /** Something is owed, or nothing any more. */
@@ -52,6 +56,7 @@ export class Member {
   #store: StoreClient | null = null;
   #storeAt: { path: string; agentPid: number } | null = null;
   #functionCount = 0;
+  #jobId: string | null = null;
   readonly #deaths = new Map<number, string>();
 
   /** Called with each new pool; an inline runtime serves it at once. */
@@ -79,6 +84,11 @@ export class Member {
     });
     this.peers.owner = this.owner;
     this.agent.onMessage = (message) => this.#message(message);
+  }
+
+  /** Of the program; the same in all its processes. */
+  get jobId(): string {
+    return (this.#jobId ??= jobIdOf(this.options.job));
   }
 
   get number(): number {
@@ -137,11 +147,21 @@ export class Member {
   }
 
   /** The code of remote functions that arrived, by key: a function that submits itself names its own key only. */
-  readonly #definitions = new Map<string, Payload>();
+  readonly #definitions = new BoundedMap<string, Payload>(limits.knownFunctions.value);
 
   learnDefinition(key: string, payload: Payload): void {
     this.#definitions.set(key, payload);
   }
+
+  /** Executors forget a function when nobody here can call it any more. */
+  watchDefinition(definition: Definition): void {
+    this.#collected.register(definition, definition.number);
+  }
+
+  readonly #collected = new FinalizationRegistry<number>((number) => {
+    for (const pool of this.#pools.values()) for (const sender of pool.senders) sender.forget(number);
+    this.#loopback?.forget(number);
+  });
 
   definitionPayload(key: string): Payload | null {
     return this.#definitions.get(key) ?? null;

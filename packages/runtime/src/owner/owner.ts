@@ -26,6 +26,7 @@ import { releaseArguments, resolveArguments } from "./arguments.ts";
 import { isImmediate } from "./immediate.ts";
 import { InlineBudget } from "./inline-budget.ts";
 import { Borrows } from "./borrows.ts";
+import { BoundedMap } from "./bounded-map.ts";
 import { cancelEnded, cancelledError, cancelTask } from "./cancel.ts";
 import { Codec } from "./codec.ts";
 import type { Definition } from "./definition.ts";
@@ -406,7 +407,12 @@ export class Owner {
     return known;
   }
 
-  readonly #functions = new Map<string, Promise<Function>>();
+  /** The owner of a definition has dropped it. */
+  forgetFunction(key: string): void {
+    this.#functions.delete(key);
+  }
+
+  readonly #functions = new BoundedMap<string, Promise<Function>>(limits.knownFunctions.value);
 
   received(form: number, chunk: Buffer, start: number, end: number, pinned: boolean): Received {
     return this.references.receive(unpackPayload(form, chunk, start, end), pinned);

@@ -183,6 +183,13 @@ export class Sender {
     this.#sendPair(frameKinds.cancel, wire, ((attempt & 0xff) << 8) | (recursive ? 1 : 0));
   }
 
+  /** Nobody here can call the function any more. */
+  forget(number: number): void {
+    if (this.#defined[number] !== true) return;
+    this.#defined[number] = false;
+    this.#sendPair(frameKinds.dropFunction, number, 0);
+  }
+
   #sendPair(kind: FrameKind, first: number, second: number): void {
     if (this.link.closed) return;
     const payload = Buffer.allocUnsafe(8);
