@@ -17,12 +17,13 @@ import type { Link } from "../links/link.ts";
 import type { StoreServer } from "../objects/index.ts";
 import { unpackMessage } from "../owner/payload.ts";
 import type { WorkerOptions } from "../worker/options.ts";
-import { Processes, push, type Asker, type Peer } from "./processes.ts";
+import { ActorAddresses } from "./actor-addresses.ts";
+import { Processes, type Asker, type Peer } from "./processes.ts";
 import { NodeLeases } from "./leases.ts";
 import { WorkerOutput } from "./output.ts";
 import { describeNode } from "./status.ts";
 import { driverNumber, firstWorkerNumber, type AgentOptions } from "./options.ts";
-import { killWorker, startWorker, type WorkerProcess } from "./worker-processes.ts";
+import { killed, killWorker, startWorker, type WorkerProcess } from "./worker-processes.ts";
 
 /** After so many failed starts in a row, what waits for a worker is given up. */
 const hopelessStarts = 8;
@@ -33,7 +34,7 @@ export class Agent {
   readonly #actors = new ActorDirectory();
   readonly #processes = new Processes();
   readonly #workers = new Map<number, WorkerProcess>();
-  readonly #actorAskers = new Map<number, Asker[]>();
+  readonly #addresses = new ActorAddresses(this.#actors, this.#processes);
   readonly #creators = new Map<number, Asker>();
   readonly #store: StoreServer;
   readonly #storePath: string;
@@ -42,6 +43,7 @@ export class Agent {
     queuedBytes: (process) => this.#processes.get(process)?.link.queuedBytes ?? 0,
   });
   #failedStarts = 0;
+  #isStopped = false;
   readonly startedAtMs = Date.now();
 
   constructor(options: AgentOptions, driver: Link, store: StoreServer, storePath: string) {
@@ -130,7 +132,7 @@ export class Agent {
         this.#actor({ type: "abandon", actor: message.actor, reason: message.reason, error: message.error });
         break;
       case "actor address":
-        this.#actorAddress(peer, message.id, message.actor);
+        this.#addresses.ask({ peer, id: message.id }, message.actor);
         break;
       case "get actor": {
         const spec = this.#actors.named(message.namespace, message.name);
@@ -289,7 +291,7 @@ export class Agent {
       }
       case "alive":
       case "dead":
-        this.#answerActor(instruction.actor);
+        this.#addresses.answer(instruction.actor);
         break;
       case "end process":
         if (instruction.force) this.#kill(instruction.process, instruction.reason);
@@ -305,8 +307,10 @@ export class Agent {
   }
 
   #spawn(number: number, gpuIds: readonly number[]): void {
+    if (this.#isStopped) return;
     const boot: WorkerOptions = {
       number,
+      job: this.#options.job,
       agentPid: process.pid,
       entry: this.#options.entry,
       secret: this.#options.secret,
@@ -371,40 +375,15 @@ export class Agent {
     if (worker !== undefined) killWorker(worker, reason);
   }
 
-  // addresses
-
-  #actorAddress(peer: Peer, id: number, actor: number): void {
-    push(this.#actorAskers, actor, { peer, id });
-    this.#answerActor(actor);
-  }
-
-  /** Answers those who wait for an actor, if it is alive or dead. */
-  #answerActor(actor: number): void {
-    const askers = this.#actorAskers.get(actor);
-    if (askers === undefined) return;
-    const found = this.#actors.state(actor);
-    if (found !== undefined && found.state !== "alive" && found.state !== "dead") return;
-    this.#actorAskers.delete(actor);
-    for (const asker of askers) {
-      if (found?.state === "alive") {
-        const host = this.#processes.get(found.process);
-        this.#processes.reply(asker, { process: found.process, path: host?.path ?? "", pid: host?.pid ?? 0 });
-      } else
-        this.#processes.reply(asker, {
-          dead: found?.reason ?? "it is not known",
-          error: found?.error ?? null,
-        });
-    }
-  }
-
   #infeasible(instruction: Extract<LeaseInstruction, { type: "infeasible" }>): void {
     const { request, shape, missing } = instruction;
     // People read it at the driver, whoever asked.
     this.#processes.send(driverNumber, { t: "infeasible", shape, missing, actor: request });
   }
 
-  /** Ends every worker; the agent exits after this. */
-  stop(reason: string): void {
-    for (const worker of this.#workers.values()) killWorker(worker, reason);
+  /** Kills every worker, and starts none any more. Resolves when all have ended; the agent exits then. */
+  async stop(reason: string): Promise<void> {
+    this.#isStopped = true;
+    await Promise.all([...this.#workers.values()].map((worker) => killed(worker, reason)));
   }
 }

@@ -9,6 +9,9 @@ import { Agent } from "./agent.ts";
 import { serveControl } from "./control-socket.ts";
 import { driverNumber, readAgentOptions } from "./options.ts";
 
+/** How long the ends of killed workers may take to be told. */
+const reapMs = 500;
+
 const options = readAgentOptions();
 const host = platform();
 // SIGTERM rather than SIGKILL: the agent never blocks, and takes its workers with it.
@@ -35,9 +38,12 @@ const driver = new UnixLink(new net.Socket({ fd: 3 }), {
   closed: () => stop("the driver ended"),
 });
 
+/** Workers are reaped first: where nobody adopts orphans, they would stay as zombies. */
 function stop(reason: string): void {
-  agent?.stop(reason);
-  process.exit(0);
+  const exit = (): void => process.exit(0);
+  if (agent === null) return exit();
+  agent.stop(reason).then(exit, exit);
+  setTimeout(exit, reapMs);
 }
 process.on("SIGTERM", () => stop("the agent was asked to end"));
 

@@ -1,10 +1,12 @@
 /** What the driver tells the agent at its start, complete: passed in the environment variable `IONO_BOOT`. */
 import type { ResourceVector } from "@iono/core";
+import type { JobSeed } from "../member/job-id.ts";
 
 export interface AgentOptions {
   readonly version: string;
   readonly driverPid: number;
   readonly program: string;
+  readonly job: JobSeed;
   /** Every process of the cluster knows it; a connection without it is refused. */
   readonly secret: string;
   /** Path of the page by which the driver learns where the store is; "" without shared memory. */

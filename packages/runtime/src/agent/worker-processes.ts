@@ -1,6 +1,6 @@
 /** Starts and ends worker processes, and learns how they ended. */
 import { spawn, type ChildProcess } from "node:child_process";
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import { isConnectionLoss, type Link } from "../links/link.ts";
 import { UnixLink } from "../links/unix.ts";
 import type { WorkerOptions } from "../worker/options.ts";
@@ -44,7 +44,7 @@ export function startWorker(
   const worker: WorkerProcess = {
     number,
     child,
-    link: new UnixLink(child.stdio[3] as Socket, {
+    link: new UnixLink(controlSocket(child), {
       frame: (_kind, chunk, start, end) => events.frame(worker, chunk, start, end),
       closed: (error) => {
         if (error !== undefined && !isConnectionLoss(error))
@@ -77,6 +77,11 @@ export function startWorker(
   return worker;
 }
 
+/** Without a file descriptor to spare there are no pipes at all, and the child's error is told in the next tick. */
+function controlSocket({ stdio }: { stdio?: ChildProcess["stdio"] }): Socket {
+  return (stdio?.[3] as Socket | undefined) ?? new Socket();
+}
+
 /** Workers see the GPUs they were given, and no others. */
 function workerEnvironment(gpuIds: readonly number[], options: AgentOptions): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = {};
@@ -97,6 +102,16 @@ export function killWorker(worker: WorkerProcess, reason: string): void {
   const { child } = worker;
   if (child.exitCode !== null || child.signalCode !== null) return;
   if (!killGroup(child)) child.kill("SIGKILL");
+}
+
+/** Ends a worker; resolves when it is gone, so that no process is left behind that nobody reaps. */
+export function killed(worker: WorkerProcess, reason: string): Promise<void> {
+  const { child } = worker;
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  return new Promise((resolve) => {
+    child.once("exit", () => resolve());
+    killWorker(worker, reason);
+  });
 }
 
 function killGroup({ pid }: ChildProcess): boolean {

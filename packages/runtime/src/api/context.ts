@@ -1,11 +1,9 @@
 /** `runtimeContext`, `nodes`, `clusterResources`, `availableResources`. */
-import { formatNumberedId, formatOwnedId, resourceAmounts } from "@iono/core";
+import { formatOwnedId, resourceAmounts } from "@iono/core";
 import { taskStorage } from "../executor/task-context.ts";
 import { currentMember } from "./runtime.ts";
 import type { RuntimeContext } from "./types.ts";
 
-/** A local cluster has one job: its program. */
-const jobId = formatNumberedId("job", 1);
 const never = new AbortController().signal;
 
 /** What the code that runs knows about itself. */
@@ -13,7 +11,9 @@ export function runtimeContext(): RuntimeContext {
   const member = currentMember();
   const running = taskStorage.getStore();
   return {
-    jobId,
+    get jobId() {
+      return member.jobId;
+    },
     nodeId: "local",
     taskId: running === undefined ? undefined : formatOwnedId("task", running.link.owner, running.wire),
     actorId: running?.executor.actor?.id ?? member.actorId,

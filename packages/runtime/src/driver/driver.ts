@@ -3,6 +3,7 @@ import { IonoError, type CompiledInitOptions } from "@iono/core";
 import { randomBytes } from "node:crypto";
 import { driverNumber } from "../agent/options.ts";
 import { introduce, setMember } from "../api/runtime.ts";
+import { newJobSeed } from "../member/job-id.ts";
 import { Member } from "../member/member.ts";
 import { platform, type SharedPage } from "../platform/index.ts";
 import { version } from "../version.ts";
@@ -29,6 +30,7 @@ export class Driver {
     const entry = entryUrl();
     const secret = randomBytes(24).toString("base64url");
     const namespace = options.namespace === "" ? defaultNamespace : options.namespace;
+    const job = newJobSeed();
     const bootPage = platform().sharedPages?.create(bootPageBytes);
     this.#bootPage = bootPage;
     this.#agent = launchAgent(
@@ -36,6 +38,7 @@ export class Driver {
         version,
         driverPid: process.pid,
         program: process.argv[1] ?? "node",
+        job,
         secret,
         bootPage: bootPage === undefined ? "" : `/proc/${process.pid}/fd/${bootPage.fd}`,
         namespace,
@@ -66,6 +69,7 @@ export class Driver {
       processNumber: driverNumber,
       entryUrl: entry === "" ? undefined : entry,
       namespace,
+      job,
       resources: options.resources,
       owed: (isOwed) => (isOwed ? this.#agent.link.ref() : this.#agent.link.unref()),
       warn: (message) => process.emitWarning(message, "IonoWarning"),

@@ -18,6 +18,7 @@ import { driverNumber, firstWorkerNumber } from "../agent/options.ts";
 import { introduce, setMember } from "../api/runtime.ts";
 import { Executor } from "../executor/executor.ts";
 import { AgentLink } from "../member/agent-link.ts";
+import { newJobSeed } from "../member/job-id.ts";
 import { loopbackSender, Member } from "../member/member.ts";
 import type { LeasePool } from "../owner/lease-pool.ts";
 import type { Sender } from "../owner/sender.ts";
@@ -45,6 +46,7 @@ export class InlineRuntime {
         processNumber: driverNumber,
         entryUrl: entryUrl() === "" ? undefined : entryUrl(),
         namespace: options.namespace === "" ? defaultNamespace : options.namespace,
+        job: newJobSeed(),
         resources: options.resources,
         owed: (isOwed) => agent.keepAlive(isOwed),
         warn: (message) => process.emitWarning(message, "IonoWarning"),

@@ -41,7 +41,9 @@ export function cancelOrphans(
 }
 
 function abort(owner: Owner, running: RunningTask, reason: Error, isRecursive: boolean): void {
-  if (isRecursive && running.children !== null)
-    for (const child of [...running.children]) owner.cancelTask(child);
+  if (isRecursive) {
+    running.cancelsChildren = true;
+    for (const child of [...(running.children ?? [])]) owner.cancelTask(child);
+  }
   if (!running.cancelled) running.abort(reason);
 }

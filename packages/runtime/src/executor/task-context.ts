@@ -20,6 +20,7 @@ export class RunningTask implements TaskContext {
   /** How many `get`s of this task wait at the moment. */
   waits = 0;
   cancelled = false;
+  cancelsChildren = false;
   ended = false;
   #controller: AbortController | null = null;
   /** Why it was cancelled. */

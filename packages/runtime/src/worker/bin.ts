@@ -30,6 +30,7 @@ const member: Member = new Member({
   processNumber: options.number,
   entryUrl: options.entry === "" ? undefined : options.entry,
   namespace: options.namespace,
+  job: options.job,
   resources: options.resources,
   owed: () => {},
   warn: (message) => process.emitWarning(message, "IonoWarning"),

@@ -1,8 +1,11 @@
 /** What the agent tells a worker at its start, in the environment variable `IONO_BOOT`. */
 import type { ResourceVector } from "@iono/core";
+import type { JobSeed } from "../member/job-id.ts";
 
 export interface WorkerOptions {
   readonly number: number;
+  /** Of the program that this worker is for. */
+  readonly job: JobSeed;
   readonly agentPid: number;
   /** URL of the program's entry, which a worker never runs. */
   readonly entry: string;

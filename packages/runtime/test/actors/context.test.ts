@@ -29,7 +29,9 @@ class Actor {
 describe("runtimeContext", () => {
   it("of the driver (R8)", async () => {
     const [node] = await nodes();
-    expect(here()).toMatchObject({ jobId: "job-1", nodeId: node.id, taskId: undefined, actorId: undefined, attempt: 0, gpuIds: [], namespace: "context", aborted: false });
+    expect(here().jobId).toMatch(/^job-[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(here().jobId).toBe(here().jobId);
+    expect(here()).toMatchObject({ nodeId: node.id, taskId: undefined, actorId: undefined, attempt: 0, gpuIds: [], namespace: "context", aborted: false });
   });
 
   it("of a task: its own resources, its id, its program's job and namespace (R8)", async () => {
@@ -39,7 +41,7 @@ describe("runtimeContext", () => {
       task.options({ numCpus: 0.5, resources: { seat: 1.5 }, memory: "64MiB" }).remote(),
       task.options({ numCpus: 0 }).remote(),
     ]);
-    expect(first).toMatchObject({ jobId: "job-1", nodeId: "local", actorId: undefined, attempt: 0, resources: { CPU: 1 }, gpuIds: [], namespace: "context" });
+    expect(first).toMatchObject({ jobId: here().jobId, nodeId: "local", actorId: undefined, attempt: 0, resources: { CPU: 1 }, gpuIds: [], namespace: "context" });
     expect(first.taskId).toMatch(/^task-1-[0-9a-z]+$/);
     expect(second.taskId).not.toBe(first.taskId);
     expect(second.resources).toEqual({ CPU: 0.5, seat: 1.5, memory: 64 * 1024 ** 2 });

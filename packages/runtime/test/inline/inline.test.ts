@@ -154,7 +154,7 @@ describe("init({ inline: true })", () => {
     for await (const value of pool.map((actor, v: number) => actor.later.remote(v), [1, 2, 3])) out.push(value);
     expect(out).toEqual([1, 2, 3]);
     const context = await get(remote(() => ({ ...runtimeContext(), signal: undefined })).remote());
-    expect(context).toMatchObject({ jobId: "job-1", nodeId: "local", attempt: 0 });
+    expect(context).toMatchObject({ jobId: runtimeContext().jobId, nodeId: "local", attempt: 0 });
     expect((await nodes()).length).toBe(1);
   });
 });
