@@ -1,4 +1,5 @@
 /** Starts the one child of a local cluster: the agent (and head), which starts the workers. */
+import { IonoError } from "@iono/core";
 import { spawn, type ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
@@ -52,8 +53,13 @@ export function launchAgent(options: AgentOptions, events: LinkEvents): Launched
     // A process group of its own: Ctrl-C is for the driver, which then ends the cluster in order.
     detached: true,
   });
+  // Without a file descriptor to spare there are no pipes at all, whatever the types say; the error comes a tick later.
+  const socket = (child as Partial<ChildProcess>).stdio?.[3] as Socket | undefined;
+  if (socket === undefined) {
+    child.on("error", () => {});
+    throw new IonoError("ClusterLost", "the local cluster could not start: no file descriptor is free; raise ulimit -n");
+  }
   child.unref();
-  const socket = child.stdio[3] as Socket;
   const link = new UnixLink(socket, events);
   link.unref();
   return { child, link };

@@ -4,6 +4,7 @@
  * `/proc/<pid>/fd/<n>`, which works for as long as this process lives and needs no cleaning up after `kill -9`.
  * Without /proc the files stay until the process ends.
  */
+import { IonoError } from "@iono/core";
 import * as fs from "node:fs";
 import type * as net from "node:net";
 import * as os from "node:os";
@@ -19,9 +20,38 @@ export interface PublishedSocket {
   close(): void;
 }
 
-/** Listens and resolves with the path under which others reach `server`. */
+/** Bytes of a socket's path that the kernel takes (`sun_path`, without its end). */
+const maxPathBytes = 107;
+
+/**
+ * A new directory that only this user can enter. It lives for a moment: where TMPDIR does not serve, others do.
+ * @throws IonoError BadOption when none does.
+ */
+function privateDirectory(): string {
+  const reasons: string[] = [];
+  for (const parent of new Set([os.tmpdir(), "/tmp", "/dev/shm"])) {
+    if (Buffer.byteLength(path.join(parent, "iono-XXXXXX", "s")) > maxPathBytes) {
+      reasons.push(`${parent}: too long for a socket`);
+      continue;
+    }
+    try {
+      return fs.mkdtempSync(path.join(parent, "iono-"));
+    } catch (error) {
+      reasons.push((error as Error).message);
+    }
+  }
+  throw new IonoError(
+    "BadOption",
+    `no folder for temporary files can be written (${reasons.join("; ")}); set TMPDIR to one that can`,
+  );
+}
+
+/**
+ * Listens and resolves with the path under which others reach `server`.
+ * @throws IonoError BadOption when no folder for temporary files can be written.
+ */
 export async function publish(server: net.Server): Promise<PublishedSocket> {
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "iono-"));
+  const directory = privateDirectory();
   const file = path.join(directory, "s");
   // Node binds before `listen` returns and tells later: the name goes in the same tick, so that a kill can hardly leave it.
   const listening = new Promise<void>((resolve, reject) => {
