@@ -82,6 +82,12 @@ describe("ProgressLine", () => {
     expect(written.at(-1)).toBe("\rmap done: 51/100 in 500ms, 102/s\u001b[K\n");
   });
 
+  it("takes a terminal that does not know its width for one of 80 columns", () => {
+    const { written, line } = setUp({ isTTY: true, columns: 0, total: 100 });
+    line.add(1);
+    expect(written[0]).toMatch(/^\rmap 1% /);
+  });
+
   it("writes a line every five seconds elsewhere", () => {
     const { written, clock, line } = setUp();
     for (let at = 0; at < 120; at += 1) {

@@ -74,7 +74,8 @@ export class ProgressLine {
     this.#measure(now);
     const state = this.#state(now, this.#rate);
     if (this.#onTerminal) {
-      this.#output.write(`\r${cut(formatBar(state), (this.#output.columns ?? 80) - 1)}\u001b[K`);
+      // Terminals that do not know their width say 0.
+      this.#output.write(`\r${cut(formatBar(state), (this.#output.columns || 80) - 1)}\u001b[K`);
     } else this.#output.write(`${formatLine(state)}\n`);
   }
 

@@ -25,7 +25,7 @@ export class Interrupt {
     const what =
       running.length === 0
         ? ""
-        : `; ${running.length} running task${running.length === 1 ? "" : "s"} may end (again: stop at once)`;
+        : `; waiting for ${running.length} running task${running.length === 1 ? "" : "s"} (Ctrl-C again: stop at once)`;
     process.stderr.write(`iono: interrupted${what}\n`);
     this.#drain(running, performance.now() + limits.cancelGrace.value);
   }
