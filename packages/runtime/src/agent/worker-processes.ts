@@ -107,7 +107,8 @@ export function killWorker(worker: WorkerProcess, reason: string): void {
 /** Ends a worker; resolves when it is gone, so that no process is left behind that nobody reaps. */
 export function killed(worker: WorkerProcess, reason: string): Promise<void> {
   const { child } = worker;
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null)
+    return Promise.resolve();
   return new Promise((resolve) => {
     child.once("exit", () => resolve());
     killWorker(worker, reason);

@@ -22,7 +22,8 @@ function processFile(kind: "agent" | "worker"): string {
 }
 
 /** Flags that concern only the process they were given to. */
-const ownFlags = /^--?(inspect|eval$|e$|p$|print$|test|watch|input-type|check$|c$|interactive|i$|prof-process|experimental-test)/;
+const ownFlags =
+  /^--?(inspect|eval$|e$|p$|print$|test|watch|input-type|check$|c$|interactive|i$|prof-process|experimental-test)/;
 const flagsWithValue = new Set(["-e", "--eval", "-p", "--print", "--input-type"]);
 
 /** Node's flags for workers: those of this process, so that loaders and conditions are the same. */
@@ -33,7 +34,8 @@ export function workerFlags(execArgv: readonly string[] = process.execArgv): str
     if (flagsWithValue.has(flag)) i++;
     else if (!ownFlags.test(flag)) flags.push(flag);
   }
-  if (fromSource && !flags.some((flag) => flag.includes("iono-source"))) flags.push("--conditions=iono-source");
+  if (fromSource && !flags.some((flag) => flag.includes("iono-source")))
+    flags.push("--conditions=iono-source");
   return flags;
 }
 
@@ -57,7 +59,10 @@ export function launchAgent(options: AgentOptions, events: LinkEvents): Launched
   const socket = (child as Partial<ChildProcess>).stdio?.[3] as Socket | undefined;
   if (socket === undefined) {
     child.on("error", () => {});
-    throw new IonoError("ClusterLost", "the local cluster could not start: no file descriptor is free; raise ulimit -n");
+    throw new IonoError(
+      "ClusterLost",
+      "the local cluster could not start: no file descriptor is free; raise ulimit -n",
+    );
   }
   child.unref();
   const link = new UnixLink(socket, events);
