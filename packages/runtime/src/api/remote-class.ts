@@ -12,7 +12,7 @@ import type { Outgoing } from "../owner/codec.ts";
 import { ActorDeath } from "../owner/actor-death.ts";
 import { Failure } from "../owner/failure.ts";
 import { addWaiter, Ref, refState } from "../owner/object-ref.ts";
-import { toError } from "../owner/owner.ts";
+import { toError } from "../owner/failure.ts";
 import { packMessage, type ActorDescriptor, type ClassReference } from "../owner/payload.ts";
 import { travelsByReference } from "../values/seam.ts";
 import type { ActorPayload } from "../worker/host-actor.ts";

@@ -1,7 +1,8 @@
 /** The functions and methods that owners define on their links. */
 import { unitsPerResource, type ResourceVector } from "@iono/core";
 import type { Companion } from "../owner/companions.ts";
-import { toError, type Owner } from "../owner/owner.ts";
+import { toError } from "../owner/failure.ts";
+import type { Owner } from "../owner/owner.ts";
 import { unpackMessage, type Payload } from "../owner/payload.ts";
 import type { ExecutorDefinition, ExecutorLink } from "./executor-link.ts";
 
@@ -60,13 +61,13 @@ export class Definitions {
     const definition = link.definitions.get(number);
     if (definition === undefined) return;
     link.definitions.delete(number);
-    this.#owner.forgetFunction(definition.key);
+    this.#owner.functions.forget(definition.key);
   }
 
   /** Decodes the function, once. A failure is kept and thrown by each call. */
   load(definition: ExecutorDefinition): Promise<void> {
     if (definition.fn !== null) return Promise.resolve();
-    definition.loading ??= this.#owner.functionOf(definition.key, definition.received).then(
+    definition.loading ??= this.#owner.functions.get(definition.key, definition.received).then(
       (fn) => {
         definition.fn = fn;
         definition.loading = null;

@@ -1,7 +1,7 @@
 /** Results as they are written to the link of their owner. Each function marks the entry as done first. */
 import { claim, describeValue, IonoError, resultStatus } from "@iono/core";
 import type { Codec } from "../owner/codec.ts";
-import { toError } from "../owner/owner.ts";
+import { toError } from "../owner/failure.ts";
 import { packMessage, type Payload } from "../owner/payload.ts";
 import type { ExecutorDefinition, ExecutorLink } from "./executor-link.ts";
 import { originOf, stableError } from "./failures.ts";

@@ -371,7 +371,7 @@ export function loopbackSender(
     frame: (kind, chunk, start, end) => {
       if (kind === frameKinds.results) {
         sender.lastHeardMs = performance.now();
-        owner.results(sender, chunk, start, end);
+        owner.results.read(sender, chunk, start, end);
         sender.onProgress();
       } else if (kind === frameKinds.blocked || kind === frameKinds.unblocked) {
         sender.setBlocked(chunk.readUInt32LE(start), kind === frameKinds.blocked, owner.table);

@@ -209,7 +209,7 @@ export class Peers implements OwnerPeers {
       const { sender } = peer;
       if (kind === frameKinds.results) {
         sender.lastHeardMs = performance.now();
-        owner.results(sender, chunk, start, end);
+        owner.results.read(sender, chunk, start, end);
         sender.onProgress();
         return;
       }

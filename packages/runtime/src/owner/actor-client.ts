@@ -3,7 +3,14 @@
  * ActorQueue decides what is sent and what fails. Handles of this process share the client; when the last of them is
  * collected, the agent is told. A handle is kept while calls of it are under way.
  */
-import { ActorQueue, actorQueueEvent, actorQueueInstruction, IonoError, limits, type ActorQueueEvent } from "@iono/core";
+import {
+  ActorQueue,
+  actorQueueEvent,
+  actorQueueInstruction,
+  IonoError,
+  limits,
+  type ActorQueueEvent,
+} from "@iono/core";
 import type { AgentLink } from "../member/agent-link.ts";
 import type { Peers } from "../member/peers.ts";
 import { actorDeath, ActorDeath } from "./actor-death.ts";
@@ -96,7 +103,9 @@ export class ActorClient implements Destination {
     this.#stands = other;
     this.standsHandle = handle;
     this.holds = [];
-    const waiting = this.#tasks.filter((task): task is Task => task !== undefined).sort((a, b) => a.wire - b.wire);
+    const waiting = this.#tasks
+      .filter((task): task is Task => task !== undefined)
+      .sort((a, b) => a.wire - b.wire);
     for (const task of waiting) {
       this.finished(task);
       other.enqueue(task);
@@ -124,7 +133,10 @@ export class ActorClient implements Destination {
   ready(task: Task): void {
     if (this.#stands !== null) return this.#stands.ready(task);
     if (task.call < 0) return;
-    this.#tell(task.failedDependency === null ? actorQueueEvent.settled : actorQueueEvent.argumentFailed, task.call);
+    this.#tell(
+      task.failedDependency === null ? actorQueueEvent.settled : actorQueueEvent.argumentFailed,
+      task.call,
+    );
   }
 
   /** What is withdrawn is over next: the line passes it. */
@@ -133,7 +145,8 @@ export class ActorClient implements Destination {
   }
 
   finished(task: Task): void {
-    if (this.#stands !== null && task.call >= 0 && this.#tasks[task.call] !== task) return this.#stands.finished(task);
+    if (this.#stands !== null && task.call >= 0 && this.#tasks[task.call] !== task)
+      return this.#stands.finished(task);
     const { call } = task;
     if (call < 0) return;
     task.call = -1;
@@ -240,7 +253,10 @@ export class ActorClient implements Destination {
 
   #warn(): void {
     this.#warnAt *= 2;
-    process.emitWarning(`${this.#queue.calls} calls of actor ${this.descriptor.className} are pending; await some results`, "IonoWarning");
+    process.emitWarning(
+      `${this.#queue.calls} calls of actor ${this.descriptor.className} are pending; await some results`,
+      "IonoWarning",
+    );
   }
 
   #letGo(): void {
@@ -297,7 +313,7 @@ export class ActorClient implements Destination {
 
   #readUnwritten(sender: Sender): void {
     const unwritten = sender.unwrittenResults();
-    if (unwritten !== null) this.#owner.results(sender, unwritten, 0, unwritten.length);
+    if (unwritten !== null) this.#owner.results.read(sender, unwritten, 0, unwritten.length);
   }
 
   #lost(sender: Sender, process: number): void {
@@ -315,11 +331,16 @@ export class ActorClient implements Destination {
     const { className } = this.descriptor;
     try {
       const late = new Promise<string>((resolve) => setTimeout(resolve, deathReasonMs, otherwise).unref());
-      const reason = await Promise.race([this.#agent.request<string | null>({ t: "death reason", process }), late]);
+      const reason = await Promise.race([
+        this.#agent.request<string | null>({ t: "death reason", process }),
+        late,
+      ]);
       const reply = await this.#agent.request<AddressReply>({ t: "actor address", actor: this.id });
       this.die(actorDeath(this.#owner, className, reply.dead ?? reason ?? otherwise, reply.error ?? null));
     } catch (error) {
-      this.die(error instanceof IonoError ? new Failure(null, error) : new ActorDeath(className, otherwise, null));
+      this.die(
+        error instanceof IonoError ? new Failure(null, error) : new ActorDeath(className, otherwise, null),
+      );
     }
   }
 }

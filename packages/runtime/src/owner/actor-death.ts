@@ -30,7 +30,12 @@ export class ActorDeath extends Failure {
 }
 
 /** What the agent says of a dead actor. `error`: the packed pair that the constructor's failure is. */
-export function actorDeath(owner: Owner, className: string, reason: string, error: Uint8Array | null): ActorDeath {
+export function actorDeath(
+  owner: Owner,
+  className: string,
+  reason: string,
+  error: Uint8Array | null,
+): ActorDeath {
   if (error === null) return new ActorDeath(className, reason, null);
   const payload = unpackMessage(error, 0, error.length) as Payload;
   return new ActorDeath(className, reason, new Failure(owner.references.receive(payload, false), null));

@@ -1,12 +1,13 @@
 /** Arguments of a task that are more than plain values: refs, what contains refs, and what is large. */
-import { limits, payloadForms, type StoreLocation } from "@iono/core";
+import { limits, payloadForms, taskFlags, type StoreLocation } from "@iono/core";
 import type { StoreClient } from "../objects/index.ts";
 import type { Outgoing } from "./codec.ts";
+import type { Definition } from "./definition.ts";
 import { Failure, toError } from "./failure.ts";
-import { Ref, refState, type Identity } from "./object-ref.ts";
+import { addWaiter, Ref, refState, type Identity } from "./object-ref.ts";
 import type { Owner } from "./owner.ts";
 import { packPayload, payloadBytes, type Payload } from "./payload.ts";
-import type { Task } from "./task.ts";
+import { Task, type Destination } from "./task.ts";
 
 /** The blocks of refs that are arguments of one task: they stay until it is over, whoever lets go of the refs. */
 class ArgumentPins {
@@ -26,6 +27,33 @@ class ArgumentPins {
   release(): void {
     for (const location of this.#locations.splice(0)) this.#store.unpin(location);
   }
+}
+
+/** A task with such arguments: values are encoded now, refs wait for their values. */
+export function encodeComposite(
+  owner: Owner,
+  sequence: number,
+  ref: Ref,
+  definition: Definition,
+  destination: Destination,
+  args: readonly unknown[],
+): Task {
+  const task = new Task(sequence, ref, definition, destination, nothing, 0, 0, args.length);
+  task.flags |= taskFlags.composite;
+  // Values are snapshotted now (I3); refs wait for their values.
+  const toStore = owner.inline.exceededBy(0) && owner.hasStore;
+  const held = args.map((value, i) =>
+    value instanceof Ref ? value : owner.codec.encode(value, [`argument ${i}`], undefined, toStore),
+  );
+  task.held = held;
+  for (const each of new Set(held)) {
+    if (each instanceof Ref && each.state === refState.pending) {
+      task.unsettled++;
+      addWaiter(each, task);
+    }
+  }
+  if (task.unsettled === 0) resolveArguments(owner, task);
+  return task;
 }
 
 /** Writes the composite arguments: every ref among them is settled. */
@@ -78,7 +106,9 @@ function boundArguments(owner: Owner, payloads: Payload[], held: object[]): void
   let total = 0;
   for (const payload of payloads) if (payload.form !== payloadForms.stored) total += payloadBytes(payload);
   if (total <= mostBytes || !owner.hasStore) return;
-  const largest = payloads.map((_, i) => i).sort((a, b) => payloadBytes(payloads[b]) - payloadBytes(payloads[a]));
+  const largest = payloads
+    .map((_, i) => i)
+    .sort((a, b) => payloadBytes(payloads[b]) - payloadBytes(payloads[a]));
   const moved = new Map<Payload, Payload>();
   for (const i of largest) {
     if (total <= mostBytes) return;
@@ -108,3 +138,5 @@ function failedRef(identity: Identity, error: unknown): Ref {
   ref.value = new Failure(null, toError(error));
   return ref;
 }
+
+const nothing = new Uint8Array(0);

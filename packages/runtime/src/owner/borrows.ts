@@ -2,7 +2,14 @@
  * Pending refs of other processes, and those of ours that others wait for: the frames around the machines of
  * core/machines/borrow.ts, which say what follows from what.
  */
-import { Borrower, frameKinds, IonoError, Lender, type BorrowerInstruction, type LenderInstruction } from "@iono/core";
+import {
+  Borrower,
+  frameKinds,
+  IonoError,
+  Lender,
+  type BorrowerInstruction,
+  type LenderInstruction,
+} from "@iono/core";
 import type { Link } from "../links/link.ts";
 import { Failure } from "./failure.ts";
 import { addWaiter, refState, settle, type Ref, type Waiter } from "./object-ref.ts";
@@ -69,7 +76,12 @@ export class Borrows implements Waiter {
 
   /** Every ref we wait for of a process that ended is lost. */
   ownerDied(processNumber: number, reason: string): void {
-    this.#borrow(this.#borrower.handle({ type: "owner ended", owner: processNumber }), undefined, null, new Error(reason));
+    this.#borrow(
+      this.#borrower.handle({ type: "owner ended", owner: processNumber }),
+      undefined,
+      null,
+      new Error(reason),
+    );
   }
 
   replied(owner: number, link: Link, chunk: Buffer, start: number, end: number): void {
@@ -82,7 +94,12 @@ export class Borrows implements Waiter {
     this.#borrow(this.#borrower.handle(event), reply, link);
   }
 
-  #borrow(instructions: readonly BorrowerInstruction[], reply: WatchReply | undefined, link: Link | null, cause?: Error): void {
+  #borrow(
+    instructions: readonly BorrowerInstruction[],
+    reply: WatchReply | undefined,
+    link: Link | null,
+    cause?: Error,
+  ): void {
     for (const each of instructions) {
       switch (each.type) {
         case "watch":
@@ -135,7 +152,12 @@ export class Borrows implements Waiter {
     const { sequence } = unpackMessage(chunk, start, end) as { sequence: number };
     const ref = this.#kept.get(sequence) ?? this.#owner.references.escaped(sequence);
     this.#links.set(borrower, link);
-    const state = ref === undefined || ref.state === refState.freed ? "unknown" : ref.state === refState.pending ? "pending" : "settled";
+    const state =
+      ref === undefined || ref.state === refState.freed
+        ? "unknown"
+        : ref.state === refState.pending
+          ? "pending"
+          : "settled";
     this.#lend(this.#lender.handle({ type: "watch", ref: sequence, borrower, state }), ref);
   }
 
@@ -186,7 +208,11 @@ export class Borrows implements Waiter {
     if (ref.state === refState.freed) this.#reply(borrower, { sequence: ref.sequence, unknown: true });
     else {
       const failed = ref.state === refState.error;
-      this.#reply(borrower, { sequence: ref.sequence, payload: this.#owner.payloadOf(ref), ...(failed ? { failed } : {}) });
+      this.#reply(borrower, {
+        sequence: ref.sequence,
+        payload: this.#owner.payloadOf(ref),
+        ...(failed ? { failed } : {}),
+      });
     }
   }
 
@@ -198,5 +224,7 @@ export class Borrows implements Waiter {
 
 function lossOf(ref: Ref, why: "owner ended" | "unknown", cause: Error | undefined): IonoError {
   if (why === "unknown") return new IonoError("ObjectLost", `${ref.id} is not known to its owner any more`);
-  return new IonoError("OwnerDied", `the process that owns ${ref.id} has ended before the value was there`, { cause });
+  return new IonoError("OwnerDied", `the process that owns ${ref.id} has ended before the value was there`, {
+    cause,
+  });
 }

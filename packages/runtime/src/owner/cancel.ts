@@ -2,7 +2,16 @@
  * Cancelling: the ref settles at once; what is queued is dropped; what runs is told (its signal aborts) and, when it has
  * not ended after its grace, its worker is replaced. Children go with their parent. Core's TaskCancellation decides.
  */
-import { claim, frameKinds, IonoError, limits, TaskCancellation, type CancelClaim, type CancelEvent, type CancelInstruction } from "@iono/core";
+import {
+  claim,
+  frameKinds,
+  IonoError,
+  limits,
+  TaskCancellation,
+  type CancelClaim,
+  type CancelEvent,
+  type CancelInstruction,
+} from "@iono/core";
 import { Failure } from "./failure.ts";
 import { refState, settle, type Ref } from "./object-ref.ts";
 import type { Owner } from "./owner.ts";
@@ -23,13 +32,19 @@ export function cancelRef(owner: Owner, ref: Ref, options: CancelOptions): void 
   const task = taskOf(owner, ref);
   if (task === undefined) return;
   if (options.force && task.definition.method !== null) {
-    throw new IonoError("BadOption", "cancel: force is not for actor calls; use kill(handle) to end the actor");
+    throw new IonoError(
+      "BadOption",
+      "cancel: force is not for actor calls; use kill(handle) to end the actor",
+    );
   }
   cancelTask(owner, task, cancelledError(task), options);
 }
 
 /** A process that was given the ref asks. What it may not ask for is left out: nobody there would see an error. */
-export function cancelForBorrower(owner: Owner, request: { readonly sequence: number } & CancelOptions): void {
+export function cancelForBorrower(
+  owner: Owner,
+  request: { readonly sequence: number } & CancelOptions,
+): void {
   const ref = owner.references.escaped(request.sequence);
   const task = ref === undefined ? undefined : taskOf(owner, ref);
   if (task === undefined) return;
@@ -41,7 +56,29 @@ export function cancelledError(task: Task): IonoError {
   return new IonoError("TaskCancelled", `${task.definition.options.name} was cancelled`);
 }
 
-export function cancelTask(owner: Owner, task: Task, error: IonoError, { force, recursive }: CancelOptions): void {
+/** The task's parent was cancelled, with its children, before it submitted this one. */
+export function cancelUnsent(owner: Owner, task: Task): void {
+  const error = cancelledError(task);
+  error.remote = owner.origin(task, error.stack ?? "");
+  owner.fail(task, new Failure(null, error));
+}
+
+/** Cancels the task when it takes longer than its definition allows. */
+export function startTimeout(owner: Owner, task: Task): void {
+  const { timeoutMs, name } = task.definition.options;
+  task.timer = setTimeout(() => {
+    const error = new IonoError("TaskTimeout", `${name} did not finish within ${timeoutMs} ms`);
+    cancelTask(owner, task, error, { force: false, recursive: true });
+  }, timeoutMs);
+  task.timer.unref();
+}
+
+export function cancelTask(
+  owner: Owner,
+  task: Task,
+  error: IonoError,
+  { force, recursive }: CancelOptions,
+): void {
   const place = owner.table.find(task.wire) !== task ? "done" : task.sender === null ? "here" : "sent";
   task.cancellation ??= new TaskCancellation();
   error.remote ??= owner.origin(task, error.stack ?? "");
@@ -62,7 +99,8 @@ export function cancelEnded(owner: Owner, task: Task, how: "answered" | "worker 
 }
 
 function decide(owner: Owner, task: Task, failure: Failure | null, event: CancelEvent): void {
-  for (const instruction of task.cancellation?.handle(event) ?? []) carryOut(owner, task, failure, instruction);
+  for (const instruction of task.cancellation?.handle(event) ?? [])
+    carryOut(owner, task, failure, instruction);
 }
 
 function carryOut(owner: Owner, task: Task, failure: Failure | null, instruction: CancelInstruction): void {
@@ -81,11 +119,17 @@ function carryOut(owner: Owner, task: Task, failure: Failure | null, instruction
       sender?.cancel(task.wire, task.attempt, instruction.recursive);
       break;
     case "await grace":
-      setTimeout(() => decide(owner, task, failure, { type: "grace over", claim: claimOf(task) }), instruction.graceMs).unref();
+      setTimeout(
+        () => decide(owner, task, failure, { type: "grace over", claim: claimOf(task) }),
+        instruction.graceMs,
+      ).unref();
       break;
     case "replace worker":
       if (sender !== null) {
-        owner.surroundings.replaceWorker(sender.worker, `${task.definition.options.name} was cancelled and did not end in its grace`);
+        owner.surroundings.replaceWorker(
+          sender.worker,
+          `${task.definition.options.name} was cancelled and did not end in its grace`,
+        );
       }
       break;
     case "finish":

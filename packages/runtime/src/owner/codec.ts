@@ -3,7 +3,14 @@ import { CannotTravelError, limits } from "@iono/core";
 import type { CaptureContext } from "../capture/index.ts";
 import { imageOf, instantiate, loadModules, moduleNamespace, unitById } from "../capture/index.ts";
 import { readValue, requiredModules, ValueReader, ValueWriter, writeValue } from "../values/index.ts";
-import type { CodeUnit, DecodeHost, EncodeHost, FunctionImage, ImportedBinding, PendingFunction } from "../values/seam.ts";
+import type {
+  CodeUnit,
+  DecodeHost,
+  EncodeHost,
+  FunctionImage,
+  ImportedBinding,
+  PendingFunction,
+} from "../values/seam.ts";
 import { worthABlockBytes } from "./inline-budget.ts";
 import type { Owner } from "./owner.ts";
 import { Ref } from "./object-ref.ts";
@@ -42,7 +49,8 @@ class ReceivingHost implements DecodeHost {
 
   reference(index: number): object {
     const object = this.objects[index];
-    if (object === undefined) throw new Error(`malformed value: reference ${index} of ${this.objects.length}`);
+    if (object === undefined)
+      throw new Error(`malformed value: reference ${index} of ${this.objects.length}`);
     return object;
   }
 
@@ -91,7 +99,12 @@ export class Codec {
    * `pinnedFor` (this process by default).
    * @throws CannotTravelError naming the path below `path`
    */
-  encode(value: unknown, path: string[], pinnedFor = this.#owner.identity.processNumber, toStore = false): Outgoing {
+  encode(
+    value: unknown,
+    path: string[],
+    pinnedFor = this.#owner.identity.processNumber,
+    toStore = false,
+  ): Outgoing {
     const nested = this.#depth > 0;
     const writer = nested ? new ValueWriter(1024) : this.#scratch;
     const host = new CollectingHost(this.context);
@@ -109,7 +122,9 @@ export class Codec {
       try {
         references.push(this.#owner.references.leave(object));
       } catch (error) {
-        throw error instanceof CannotTravelError ? new CannotTravelError([...path, ...error.path], error.message, { cause: error }) : error;
+        throw error instanceof CannotTravelError
+          ? new CannotTravelError([...path, ...error.path], error.message, { cause: error })
+          : error;
       }
     }
     if (references.length > 0) this.#boundReferences(host.objects, references, path);
@@ -122,7 +137,8 @@ export class Codec {
       const holds = mine ? [...host.objects, store.adopt(location)] : host.objects;
       return { payload: { form: 2, location, references }, holds };
     }
-    if (references.length === 0 && encoded.parts.length === 0) return { payload: { form: 0, bytes: encoded.bytes }, holds: [] };
+    if (references.length === 0 && encoded.parts.length === 0)
+      return { payload: { form: 0, bytes: encoded.bytes }, holds: [] };
     // Parts are views of the caller's memory: an inline payload that outlives this call needs its own copy (I3).
     const parts = encoded.parts.map(copyOf);
     return { payload: { form: 1, bytes: encoded.bytes, parts, references }, holds: host.objects };
@@ -131,16 +147,29 @@ export class Codec {
   /** What refs inside a value bring along: much of it moves to the store, too much is refused. */
   #boundReferences(objects: readonly object[], references: WireReference[], path: readonly string[]): void {
     let bytes = weightOf(references, path);
-    for (let i = 0; i < references.length && bytes > limits.inlineArguments.value && this.#owner.hasStore; i++) {
+    for (
+      let i = 0;
+      i < references.length && bytes > limits.inlineArguments.value && this.#owner.hasStore;
+      i++
+    ) {
       const object = objects[i];
       const reference = references[i];
-      if (!(object instanceof Ref) || reference.kind !== "object" || reference.payload === undefined || reference.failed === true) continue;
+      if (
+        !(object instanceof Ref) ||
+        reference.kind !== "object" ||
+        reference.payload === undefined ||
+        reference.failed === true
+      )
+        continue;
       if (reference.payload.form === 2 || payloadBytes(reference.payload) < worthABlockBytes) continue;
       bytes -= payloadBytes(reference.payload);
       references[i] = { ...reference, payload: this.#owner.moveToStore(object) };
     }
     if (bytes > mostReferenceBytes) {
-      throw new CannotTravelError([...path], `cannot travel: the refs inside it bring along ${bytes} bytes of small values; put fewer in one value`);
+      throw new CannotTravelError(
+        [...path],
+        `cannot travel: the refs inside it bring along ${bytes} bytes of small values; put fewer in one value`,
+      );
     }
   }
 
@@ -148,12 +177,20 @@ export class Codec {
   toStore(payload: Exclude<Payload, { form: 2 }>): Outgoing {
     const { store } = this.#owner;
     const parts = payload.form === 1 ? payload.parts : noParts;
-    const location = store.write({ bytes: payload.bytes, parts: [...parts] }, this.#owner.identity.processNumber);
-    return { payload: { form: 2, location, references: payload.form === 1 ? payload.references : [] }, holds: [store.adopt(location)] };
+    const location = store.write(
+      { bytes: payload.bytes, parts: [...parts] },
+      this.#owner.identity.processNumber,
+    );
+    return {
+      payload: { form: 2, location, references: payload.form === 1 ? payload.references : [] },
+      holds: [store.adopt(location)],
+    };
   }
 
   /** A value above the inline limit, put into the store without blocking; null when the value is small. */
-  async encodeLarge(value: unknown): Promise<{ payload: Payload; objects: readonly object[]; holds: readonly object[] } | null> {
+  async encodeLarge(
+    value: unknown,
+  ): Promise<{ payload: Payload; objects: readonly object[]; holds: readonly object[] } | null> {
     if (!this.#owner.hasStore) return null;
     const writer = new ValueWriter(4096);
     const host = new CollectingHost(this.context);
@@ -167,8 +204,15 @@ export class Codec {
     // What waits for room is copied first: the caller may change the value as soon as it has the promise (I3).
     const location =
       store.tryWrite(encoded, identity.processNumber) ??
-      (await store.writeAsync({ bytes: encoded.bytes, parts: encoded.parts.map(copyOf) }, identity.processNumber));
-    return { payload: { form: 2, location, references }, objects: host.objects, holds: [...host.objects, this.#owner.store.adopt(location)] };
+      (await store.writeAsync(
+        { bytes: encoded.bytes, parts: encoded.parts.map(copyOf) },
+        identity.processNumber,
+      ));
+    return {
+      payload: { form: 2, location, references },
+      objects: host.objects,
+      holds: [...host.objects, this.#owner.store.adopt(location)],
+    };
   }
 
   /** Decodes plain value bytes in place, without references, parts or imports. */
@@ -190,7 +234,12 @@ export class Codec {
     const encoded = payload.form === 2 ? await this.#owner.store.readAsync(payload.location) : payload;
     const modules = requiredModules(encoded.bytes);
     if (modules.length > 0) await loadModules(modules);
-    const reader = new ValueReader(encoded.bytes, 0, encoded.bytes.length, "parts" in encoded ? copies(payload, encoded.parts) : noParts);
+    const reader = new ValueReader(
+      encoded.bytes,
+      0,
+      encoded.bytes.length,
+      "parts" in encoded ? copies(payload, encoded.parts) : noParts,
+    );
     const host = new ReceivingHost();
     host.objects = received.objects;
     return readValue(reader, host);
@@ -213,7 +262,10 @@ const mostReferenceDepth = 200;
 /** Bytes that references bring along, roughly; stops counting when they are too many. */
 function weightOf(references: readonly WireReference[], path: readonly string[], depth = 1): number {
   if (depth > mostReferenceDepth) {
-    throw new CannotTravelError([...path], `cannot travel: refs lie inside values of refs more than ${mostReferenceDepth} deep`);
+    throw new CannotTravelError(
+      [...path],
+      `cannot travel: refs lie inside values of refs more than ${mostReferenceDepth} deep`,
+    );
   }
   let bytes = 0;
   for (const reference of references) {

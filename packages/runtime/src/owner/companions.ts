@@ -7,7 +7,11 @@ import type { Payload, WireReference } from "./payload.ts";
 export type Companion = readonly [key: string, payload: Payload];
 
 /** The definitions that `payload`, the code of `key`, names without bringing them along. */
-export function companionsOf(payload: Payload, key: string, known: (key: string) => Payload | null): Companion[] {
+export function companionsOf(
+  payload: Payload,
+  key: string,
+  known: (key: string) => Payload | null,
+): Companion[] {
   const brought = new Set([key]);
   const missing = new Set<string>();
   walk(payload, brought, missing);

@@ -59,7 +59,10 @@ export class Definition {
   }) {
     const { name, numReturns } = fields.options;
     if (fields.generator && numReturns !== 1) {
-      throw new IonoError("BadOption", `${name} is a generator: it gives a stream of results; numReturns (${numReturns}) is for functions that return an array`);
+      throw new IonoError(
+        "BadOption",
+        `${name} is a generator: it gives a stream of results; numReturns (${numReturns}) is for functions that return an array`,
+      );
     }
     this.owner = fields.owner;
     this.number = fields.number;

@@ -26,11 +26,16 @@ export class Failure {
 
   /** A fresh error for one `get`: an instance of the user's class where it is known, with `remote` saying where it comes from. */
   async toError(codec: Codec): Promise<Error> {
-    if (this.received === null) return this.#attach(this.#copyLocal(), this.local instanceof IonoError ? this.local.remote : undefined);
+    if (this.received === null)
+      return this.#attach(this.#copyLocal(), this.local instanceof IonoError ? this.local.remote : undefined);
     const [thrown, origin] = (await codec.decode(this.received)) as FailurePair;
     const error = thrown instanceof Error ? thrown : new ThrownValue(thrown, origin);
     // The user's part of the stack is enough; what the executor did around it is left out.
-    if (typeof error.stack === "string" && error.stack.length > origin.stack.length && error.stack.startsWith(origin.stack)) {
+    if (
+      typeof error.stack === "string" &&
+      error.stack.length > origin.stack.length &&
+      error.stack.startsWith(origin.stack)
+    ) {
       setStack(error, origin.stack);
     }
     return this.#attach(error, origin);
@@ -40,7 +45,13 @@ export class Failure {
     if (this.received !== null) return this.received.payload;
     const error = this.#copyLocal();
     const remote = error instanceof IonoError ? error.remote : undefined;
-    const origin: RemoteOrigin = remote ?? { task: "", node: "local", pid: process.pid, attempt: 0, stack: error.stack ?? "" };
+    const origin: RemoteOrigin = remote ?? {
+      task: "",
+      node: "local",
+      pid: process.pid,
+      attempt: 0,
+      stack: error.stack ?? "",
+    };
     return codec.encode([error, origin] satisfies FailurePair, []).payload;
   }
 
@@ -48,7 +59,12 @@ export class Failure {
     if (origin === undefined) return error;
     const { dependents } = this;
     const remote = dependents.length === 0 ? origin : { ...origin, dependents };
-    Reflect.defineProperty(error, "remote", { value: remote, enumerable: false, configurable: true, writable: true });
+    Reflect.defineProperty(error, "remote", {
+      value: remote,
+      enumerable: false,
+      configurable: true,
+      writable: true,
+    });
     if (dependents.length > 0) {
       const chain = dependents.map((name) => `    needed by ${name}`).join("\n");
       setStack(error, `${error.stack}\n${chain}`);
@@ -68,7 +84,12 @@ export class Failure {
 
 /** An error that is frozen keeps what it has. */
 function setStack(error: Error, stack: string): void {
-  Reflect.defineProperty(error, "stack", { value: stack, configurable: true, writable: true, enumerable: false });
+  Reflect.defineProperty(error, "stack", {
+    value: stack,
+    configurable: true,
+    writable: true,
+    enumerable: false,
+  });
 }
 
 /** A task threw something that is not an Error; `value` is what it threw. */

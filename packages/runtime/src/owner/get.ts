@@ -68,7 +68,8 @@ class Latch implements Waiter, WaitingGet {
 
   #end(): void {
     this.done = true;
-    if (this.remaining > 0) for (const ref of this.refs) if (ref.state === refState.pending) removeWaiter(ref, this);
+    if (this.remaining > 0)
+      for (const ref of this.refs) if (ref.state === refState.pending) removeWaiter(ref, this);
     this.refs = none;
   }
 }
@@ -77,7 +78,8 @@ class Latch implements Waiter, WaitingGet {
 export function getOne(owner: Owner, ref: Ref, options: GetOptions): Promise<unknown> {
   if (ref.state === refState.pending) return waitFor(owner, [ref], options).then(() => valueOf(owner, ref));
   // Large values are what finalizers are for: there the turn is worth looking for each time.
-  if ((ref.state === refState.payload || (++readyGets & 63) === 0) && turnIsDue()) return nextTurn().then(() => valueOf(owner, ref));
+  if ((ref.state === refState.payload || (++readyGets & 63) === 0) && turnIsDue())
+    return nextTurn().then(() => valueOf(owner, ref));
   if (ref.state === refState.immediate) return Promise.resolve(ref.value);
   try {
     return Promise.resolve(valueOf(owner, ref));
@@ -157,7 +159,8 @@ function waitFor(owner: Owner, refs: readonly Ref[], options: GetOptions): Promi
 }
 
 function watchLimits(latch: Latch, { timeoutMs, signal }: GetOptions, resumed: (() => void) | null): void {
-  const timer = timeoutMs === Infinity ? null : setTimeout(() => latch.stop(timedOut(latch.refs, timeoutMs)), timeoutMs);
+  const timer =
+    timeoutMs === Infinity ? null : setTimeout(() => latch.stop(timedOut(latch.refs, timeoutMs)), timeoutMs);
   const aborted = (): void => latch.stop(signal?.reason);
   signal?.addEventListener("abort", aborted, { once: true });
   latch.leave = () => {

@@ -232,7 +232,7 @@ export class LeasePool implements Destination {
     for (const sender of this.senders) {
       if (sender.outstanding === 0 || now - sender.lastHeardMs < 4) continue;
       const unwritten = sender.unwrittenResults();
-      if (unwritten !== null) this.#owner.results(sender, unwritten, 0, unwritten.length);
+      if (unwritten !== null) this.#owner.results.read(sender, unwritten, 0, unwritten.length);
       const waiting = sender.outstanding - sender.blocked;
       if (waiting > 1) this.#takeBackFrom(sender);
       else if (waiting === 1 && isStuck(sender)) this.#relieve(sender);

@@ -69,9 +69,16 @@ export function packPayload(payload: Payload): Uint8Array {
 
 /** Reads a payload of `form`. Bytes are copied out of `chunk`, which may be a large network buffer. */
 export function unpackPayload(form: number, chunk: Uint8Array, start: number, end: number): Payload {
-  if (form === payloadForms.plain) return { form: 0, bytes: Uint8Array.prototype.slice.call(chunk, start, end) };
+  if (form === payloadForms.plain)
+    return { form: 0, bytes: Uint8Array.prototype.slice.call(chunk, start, end) };
   const payload = packr.unpack(Uint8Array.prototype.slice.call(chunk, start, end)) as Payload;
-  if (payload === null || typeof payload !== "object" || payload.form !== form || payload.form === 0 || !Array.isArray(payload.references)) {
+  if (
+    payload === null ||
+    typeof payload !== "object" ||
+    payload.form !== form ||
+    payload.form === 0 ||
+    !Array.isArray(payload.references)
+  ) {
     throw new IonoError("ObjectLost", "a malformed value arrived");
   }
   return payload;

@@ -61,13 +61,17 @@ export class References {
       const wire = kind.leave(object, this.#owner);
       if (wire !== undefined) return wire;
     }
-    throw new CannotTravelError([], `${object.constructor?.name ?? "this object"} cannot be sent to another process`);
+    throw new CannotTravelError(
+      [],
+      `${object.constructor?.name ?? "this object"} cannot be sent to another process`,
+    );
   }
 
   arrive(wire: WireReference): object {
     if (wire.kind === "object") return this.#arriveRef(wire);
     const kind = this.#kinds.find((each) => each.kind === wire.kind);
-    if (kind === undefined) throw new IonoError("ObjectLost", `a reference of unknown kind "${wire.kind}" arrived`);
+    if (kind === undefined)
+      throw new IonoError("ObjectLost", `a reference of unknown kind "${wire.kind}" arrived`);
     return kind.arrive(wire, this.#owner);
   }
 
@@ -135,7 +139,13 @@ export class References {
       throw new IonoError("ObjectFreed", `${ref.id} was released and cannot be sent`);
     }
     const failed = ref.state === refState.error;
-    return { kind: "object", owner, sequence, payload: this.#owner.payloadOf(ref), ...(failed ? { failed } : {}) };
+    return {
+      kind: "object",
+      owner,
+      sequence,
+      payload: this.#owner.payloadOf(ref),
+      ...(failed ? { failed } : {}),
+    };
   }
 
   #arriveRef(wire: ObjectReference): Ref {
@@ -146,7 +156,8 @@ export class References {
     const key = `${wire.owner}-${wire.sequence}`;
     const known = this.#borrowed.get(key)?.deref();
     if (known !== undefined) {
-      if (wire.payload !== undefined && known.state === refState.pending) this.#fill(known, wire.payload, wire.failed === true);
+      if (wire.payload !== undefined && known.state === refState.pending)
+        this.#fill(known, wire.payload, wire.failed === true);
       return known;
     }
     const ref = new Ref(this.identity(wire.owner), wire.sequence);
@@ -170,7 +181,8 @@ function isOutdated({ payload, objects }: Received, seen: Set<object>): boolean 
   if (payload.form === 0) return false;
   return payload.references.some((wire, i) => {
     const object = objects[i];
-    if (wire.kind !== "object" || !(object instanceof Ref) || !isSettled(object) || seen.has(object)) return false;
+    if (wire.kind !== "object" || !(object instanceof Ref) || !isSettled(object) || seen.has(object))
+      return false;
     seen.add(object);
     return wire.payload === undefined || (object.value instanceof Received && isOutdated(object.value, seen));
   });

@@ -4,7 +4,18 @@
  * company waiting behind it. The shared page says what became of each entry, also after a crash and while the
  * worker's thread is busy.
  */
-import { claim, frameHeaderBytes, frameKinds, limits, linkPage, noClaimSlot, taskEntryHeaderBytes, wholeResult, writeFrameHeader, type FrameKind } from "@iono/core";
+import {
+  claim,
+  frameHeaderBytes,
+  frameKinds,
+  limits,
+  linkPage,
+  noClaimSlot,
+  taskEntryHeaderBytes,
+  wholeResult,
+  writeFrameHeader,
+  type FrameKind,
+} from "@iono/core";
 import type { Link } from "../links/link.ts";
 import type { SharedPage } from "../platform/platform.ts";
 import type { Definition } from "./definition.ts";
@@ -159,7 +170,8 @@ export class Sender {
   takeBack(task: Task): boolean {
     this.flush();
     if (this.#claims === null || task.index === noClaimSlot) return false;
-    if (Atomics.compareExchange(this.#claims, task.index, claim.queued, claim.taken) !== claim.queued) return false;
+    if (Atomics.compareExchange(this.#claims, task.index, claim.queued, claim.taken) !== claim.queued)
+      return false;
     this.#limbo.push(task.index);
     this.tasks[task.index] = null;
     task.sender = null;
@@ -204,7 +216,9 @@ export class Sender {
   }
 
   claimOf(task: Task): number {
-    return this.#claims === null || task.index === noClaimSlot ? claim.running : Atomics.load(this.#claims, task.index);
+    return this.#claims === null || task.index === noClaimSlot
+      ? claim.running
+      : Atomics.load(this.#claims, task.index);
   }
 
   /** Result entries that the executor has finished and, being busy, not written yet; null when there are none. */
@@ -240,7 +254,10 @@ export class Sender {
         backpressure: definition.options.backpressure,
         maxCalls: definition.options.maxCalls,
         resources: definition.options.resources,
-        payload: definition.payload === null ? null : definition.owner.references.currentPayload(definition.payload, definition.holds),
+        payload:
+          definition.payload === null
+            ? null
+            : definition.owner.references.currentPayload(definition.payload, definition.holds),
         companions: definition.companions(),
       }),
     );

@@ -42,7 +42,8 @@ export class StreamState {
     for (const instruction of this.#consumer.handle({ type: "item", attempt, index })) {
       if (instruction.type === "keep") this.#keep(index, unpackPayload(form, chunk, start + 4, end));
       else if (instruction.type === "discard") {
-        if (form === payloadForms.stored) this.owner.discard((payload ??= unpackPayload(form, chunk, start + 4, end)));
+        if (form === payloadForms.stored)
+          this.owner.discard((payload ??= unpackPayload(form, chunk, start + 4, end)));
       } else this.#carryOut(instruction);
     }
     if (form === 0) return;

@@ -19,7 +19,11 @@ export interface WaitResult<T> {
 }
 
 /** Resolves when `count` are ready or the time is over. Both lists keep the order of the input; at most `count` are ready. */
-export async function waitFor<T extends Waitable>(owner: Owner, items: readonly T[], options: WaitOptions): Promise<WaitResult<T>> {
+export async function waitFor<T extends Waitable>(
+  owner: Owner,
+  items: readonly T[],
+  options: WaitOptions,
+): Promise<WaitResult<T>> {
   refuseDuplicates(items);
   if (options.count > items.length) {
     throw new IonoError("BadOption", `wait: count is ${options.count}, but there are ${items.length} refs`);
@@ -79,7 +83,8 @@ function refuseDuplicates(items: readonly Waitable[]): void {
   const wait = ++waits;
   for (const item of items) {
     const ref = item instanceof Ref ? item : item.completed;
-    if (ref.seenByWait === wait) throw new IonoError("BadOption", "wait: the same ref stands twice in the list; pass each once");
+    if (ref.seenByWait === wait)
+      throw new IonoError("BadOption", "wait: the same ref stands twice in the list; pass each once");
     ref.seenByWait = wait;
   }
 }

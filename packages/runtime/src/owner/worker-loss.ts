@@ -23,7 +23,7 @@ interface Requeues {
 
 export function workerLost(owner: Owner, pool: Requeues, sender: Sender, reason: Promise<string>): void {
   const unwritten = sender.unwrittenResults();
-  if (unwritten !== null) owner.results(sender, unwritten, 0, unwritten.length);
+  if (unwritten !== null) owner.results.read(sender, unwritten, 0, unwritten.length);
   const again: Task[] = [];
   const failed: Task[] = [];
   for (const task of sender.tasks) {
@@ -36,7 +36,8 @@ export function workerLost(owner: Owner, pool: Requeues, sender: Sender, reason:
     }
     if (state === claim.queued) task.bystanderLosses++;
     else if (state === claim.blocked) task.bystanderLosses += blockedLossWeight;
-    const blameless = (state === claim.queued || state === claim.blocked) && task.bystanderLosses < mostBystanderLosses;
+    const blameless =
+      (state === claim.queued || state === claim.blocked) && task.bystanderLosses < mostBystanderLosses;
     if (!blameless && (task.retriesLeft <= 0 || task.bystanderLosses >= mostBystanderLosses)) {
       failed.push(task);
       continue;
@@ -52,7 +53,10 @@ export function workerLost(owner: Owner, pool: Requeues, sender: Sender, reason:
       for (const task of failed) {
         if (isSettled(task.ref)) continue;
         const { name } = task.definition.options;
-        const error = new IonoError("WorkerDied", `the worker that ran ${name} ended (${text}) in attempt ${task.attempt}`);
+        const error = new IonoError(
+          "WorkerDied",
+          `the worker that ran ${name} ended (${text}) in attempt ${task.attempt}`,
+        );
         error.remote = { task: name, node: "local", pid: sender.pid, attempt: task.attempt, stack: "" };
         owner.fail(task, new Failure(null, error));
       }

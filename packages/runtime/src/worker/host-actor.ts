@@ -7,7 +7,7 @@ import type { ConcurrencyGroup } from "../executor/task-context.ts";
 import type { Member } from "../member/member.ts";
 import type { Companion } from "../owner/companions.ts";
 import { packMessage, type Payload } from "../owner/payload.ts";
-import { toError } from "../owner/owner.ts";
+import { toError } from "../owner/failure.ts";
 
 /** What makes an actor, encoded. */
 export interface ActorPayload {

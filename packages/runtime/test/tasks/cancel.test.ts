@@ -1,7 +1,27 @@
 import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { cancel, get, init, put, remote, runtimeContext, shutdown, wait, type ObjectRef } from "../../src/index.ts";
-import { note, notes, raise, raised, rejection, removeSignals, signal, signalFolder, spinUntil } from "./signals.ts";
+import {
+  cancel,
+  get,
+  init,
+  put,
+  remote,
+  runtimeContext,
+  shutdown,
+  wait,
+  type ObjectRef,
+} from "../../src/index.ts";
+import {
+  note,
+  notes,
+  raise,
+  raised,
+  rejection,
+  removeSignals,
+  signal,
+  signalFolder,
+  spinUntil,
+} from "./signals.ts";
 
 const folder = signalFolder();
 const unhandled: unknown[] = [];
@@ -28,6 +48,14 @@ const spin = remote(
   },
   { cancelGrace: "50ms" },
 );
+const numbers = remote(function* numbers() {
+  yield 1;
+});
+const two = remote(() => [1, 2] as const, { numReturns: 2 });
+const firstOf = async (stream: AsyncIterable<ObjectRef<number>>): Promise<number> => {
+  for await (const item of stream) return get(item);
+  throw new Error("no item came");
+};
 const next = remote(function next(x: unknown) {
   return x;
 });
@@ -50,7 +78,9 @@ describe("cancel", () => {
   it("settles a running task's ref at once, and its signal aborts (D1)", async () => {
     const heeding = remote(async (name: string) => {
       raise(folder, `${name} began`);
-      await new Promise<void>((resolve) => runtimeContext().signal.addEventListener("abort", () => resolve()));
+      await new Promise<void>((resolve) =>
+        runtimeContext().signal.addEventListener("abort", () => resolve()),
+      );
       note(folder, "heeded", (runtimeContext().signal.reason as Error).name);
       raise(folder, `${name} heeded`);
       return process.pid;
@@ -59,7 +89,11 @@ describe("cancel", () => {
     await signal(folder, "D1 began");
     cancel(ref);
     const error = await rejection(get(ref));
-    expect([error.code, error.name, error.remote?.["task"]]).toEqual(["TaskCancelled", "TaskCancelledError", "anonymous"]);
+    expect([error.code, error.name, error.remote?.["task"]]).toEqual([
+      "TaskCancelled",
+      "TaskCancelledError",
+      "anonymous",
+    ]);
     await signal(folder, "D1 heeded");
     expect(notes(folder, "heeded")).toEqual(["TaskCancelledError"]);
     // It ended by itself: its worker lives on.
@@ -130,7 +164,10 @@ describe("cancel", () => {
     const end = next.options({ name: "end" }).remote(middle);
     cancel(middle);
     const error = await rejection(get(end));
-    expect([error.code, error.remote]).toMatchObject(["TaskCancelled", { task: "next", dependents: ["end"] }]);
+    expect([error.code, error.remote]).toMatchObject([
+      "TaskCancelled",
+      { task: "next", dependents: ["end"] },
+    ]);
     raise(folder, "D4");
     expect(await get(upstream)).toBe("D4");
   });
@@ -250,9 +287,15 @@ describe("cancel", () => {
     const results = await Promise.allSettled(refs.map((ref) => get(ref)));
     for (const [i, result] of results.entries()) {
       if (result.status === "fulfilled") expect(result.value).toBe(i);
-      else expect([cancelled.includes(refs[i]), (result.reason as { code: string }).code]).toEqual([true, "TaskCancelled"]);
+      else
+        expect([cancelled.includes(refs[i]), (result.reason as { code: string }).code]).toEqual([
+          true,
+          "TaskCancelled",
+        ]);
     }
-    expect(results.filter((_, i) => !cancelled.includes(refs[i])).every((each) => each.status === "fulfilled")).toBe(true);
+    expect(
+      results.filter((_, i) => !cancelled.includes(refs[i])).every((each) => each.status === "fulfilled"),
+    ).toBe(true);
   });
 
   it("reaches a task between two attempts", async () => {
@@ -267,6 +310,36 @@ describe("cancel", () => {
     while (notes(folder, "between").length === 0) await get(next.remote(1));
     cancel(ref);
     expect((await rejection(get(ref))).code).toBe("TaskCancelled");
+  });
+});
+
+describe("what a cancelled task submits", () => {
+  it("is cancelled with it (D8)", async () => {
+    const parent = remote(async (name: string) => {
+      raise(folder, `${name} began`);
+      await new Promise((resolve) => runtimeContext().signal.addEventListener("abort", resolve));
+      const pending = [get(next.remote(1)), get(two.remote()[1]), firstOf(numbers.remote())];
+      const errors = await Promise.all(pending.map((each) => rejection(each)));
+      note(folder, `${name} saw`, errors.map(({ code }) => code).join());
+      raise(folder, `${name} over`);
+    });
+    const ref = parent.remote("late");
+    await signal(folder, "late began");
+    cancel(ref);
+    await signal(folder, "late over");
+    expect(notes(folder, "late saw")).toEqual(["TaskCancelled,TaskCancelled,TaskCancelled"]);
+  });
+
+  it("runs when children are to be left alone (D8)", async () => {
+    const ref = remote(async (name: string) => {
+      raise(folder, `${name} began`);
+      await signal(folder, name);
+      raise(folder, `${name} got ${await get(next.remote(1))}`);
+    }).remote("spared");
+    await signal(folder, "spared began");
+    cancel(ref, { recursive: false });
+    raise(folder, "spared");
+    await signal(folder, "spared got 1");
   });
 });
 
