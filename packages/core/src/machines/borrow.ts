@@ -139,10 +139,10 @@ export class Borrower {
       }
       case "owner ended": {
         const out: BorrowerInstruction[] = [];
-        let noted: BorrowerInstruction[] = [];
+        const noted: BorrowerInstruction[] = [];
         for (const [key, { owner, ref }] of this.#waiting) {
           if (owner !== event.owner) continue;
-          noted = [...noted, ...this.#note(key)];
+          noted.push(...this.#note(key));
           this.#waiting.delete(key);
           out.push({ type: "lost", owner, ref, why: "owner ended" });
         }

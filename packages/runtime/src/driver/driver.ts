@@ -43,7 +43,7 @@ export class Driver {
         bootPage: bootPage === undefined ? "" : `/proc/${process.pid}/fd/${bootPage.fd}`,
         namespace,
         resources: options.resources,
-        labels: options.labels as Record<string, string>,
+        labels: options.labels,
         objectStoreBytes: options.objectStoreBytes,
         spillDir: options.spillDir,
         maxWorkers: options.maxWorkers,

@@ -13,7 +13,7 @@ export class OverdueGets {
   watch(wait: WaitingGet): void {
     if (this.#waits.size >= maxWatched) return;
     this.#waits.set(wait, performance.now());
-    this.#timer ??= setTimeout(() => this.#look(), lookMs).unref();
+    if (this.#timer === null) this.#timer = setTimeout(() => this.#look(), lookMs).unref();
   }
 
   #look(): void {

@@ -48,8 +48,8 @@ export class AgentLink {
     const id = this.#nextId++;
     if (this.#waiting.size === 0) this.onOwed(true);
     return new Promise<T>((resolve, reject) => {
-      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
-      this.notify({ ...message, id } as ToAgent);
+      this.#waiting.set(id, { resolve, reject });
+      this.notify({ ...message, id });
     });
   }
 

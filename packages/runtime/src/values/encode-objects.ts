@@ -1,5 +1,6 @@
 import { writeArrayBuffer, writeView } from "./encode-buffers.ts";
-import { writeInstanceOfRegisteredType, writePrototypeOf } from "./encode-code.ts";
+import { writePrototypeOf } from "./encode-code.ts";
+import { writeInstanceOfRegisteredType } from "./encode-registered.ts";
 import {
   writeDate,
   writeDomException,

@@ -334,12 +334,13 @@ describe("what a cancelled task submits", () => {
     const ref = remote(async (name: string) => {
       raise(folder, `${name} began`);
       await signal(folder, name);
-      raise(folder, `${name} got ${await get(next.remote(1))}`);
+      raise(folder, `${name} got ${String(await get(next.remote(1)))}`);
     }).remote("spared");
     await signal(folder, "spared began");
     cancel(ref, { recursive: false });
     raise(folder, "spared");
     await signal(folder, "spared got 1");
+    expect((await rejection(get(ref))).code).toBe("TaskCancelled");
   });
 });
 
