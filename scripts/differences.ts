@@ -52,14 +52,23 @@ function answers(): Map<string, Answer> {
 function render(): { text: string; missing: string[] } {
   const known = answers();
   const missing: string[] = [];
-  const titles = readFileSync(join(behaviours, "titles.tsv"), "utf8").trim().split("\n").map((line) => line.split("\t"));
+  const titles = readFileSync(join(behaviours, "titles.tsv"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => line.split("\t"));
   const parts = [
     "# Differences from Ray",
     "",
     "Ray's own test suites say what its users rely on. Each row is one behaviour of theirs: the test that holds it here, how ours differs and why, or the later version it comes with. This page is generated from `docs/behaviours/` by `scripts/differences.ts`.",
   ];
   for (const [letter, name] of Object.entries(areas)) {
-    parts.push("", `## ${letter}. ${name}`, "", "| row | behaviour | held by | differs, or comes later |", "|---|---|---|---|");
+    parts.push(
+      "",
+      `## ${letter}. ${name}`,
+      "",
+      "| row | behaviour | held by | differs, or comes later |",
+      "|---|---|---|---|",
+    );
     for (const [row, title] of titles.filter(([id]) => id.replace(/\d+/, "") === letter)) {
       const answer = known.get(row);
       if (answer === undefined || (answer.test === "" && answer.note === "")) missing.push(row);

@@ -94,9 +94,21 @@ export { leaseTickMs, sanitizeResources } from "./machines/lease-events.ts";
 export { deathReasonWaitMs } from "./protocol/owner-agent.ts";
 export type { ActorMethod, ActorSpec, FromAgent, ToAgent } from "./protocol/owner-agent.ts";
 export { CancelInbox, TaskCancellation } from "./machines/cancel.ts";
-export type { CancelClaim, CancelEvent, CancelInboxEvent, CancelInboxInstruction, CancelInstruction, CancelPlace } from "./machines/cancel.ts";
+export type {
+  CancelClaim,
+  CancelEvent,
+  CancelInboxEvent,
+  CancelInboxInstruction,
+  CancelInstruction,
+  CancelPlace,
+} from "./machines/cancel.ts";
 export { StreamConsumer, StreamProducer } from "./machines/generator.ts";
-export type { ConsumerEvent, ConsumerInstruction, ProducerEvent, ProducerInstruction } from "./machines/generator.ts";
+export type {
+  ConsumerEvent,
+  ConsumerInstruction,
+  ProducerEvent,
+  ProducerInstruction,
+} from "./machines/generator.ts";
 export { ActorQueue, actorQueueEvent, actorQueueInstruction } from "./machines/actor-queue.ts";
 export type { ActorQueueEvent, ActorQueueInstruction } from "./machines/actor-queue.ts";
 export { compileGetActor, compileListNamedActors } from "./options/actor-names.ts";
@@ -105,6 +117,18 @@ export { ActorDirectory } from "./machines/actor-directory.ts";
 export type { ActorEvent, ActorInstruction, ActorState } from "./machines/actor-directory.ts";
 export { StoreMachine } from "./machines/store.ts";
 export { storePageBytes } from "./machines/store-events.ts";
-export type { DiskPlace, RefusalReason, StoreEvent, StoreInstruction, StoreOptions, StoreStats } from "./machines/store-events.ts";
+export type {
+  DiskPlace,
+  RefusalReason,
+  StoreEvent,
+  StoreInstruction,
+  StoreOptions,
+  StoreStats,
+} from "./machines/store-events.ts";
 export { Borrower, Lender } from "./machines/borrow.ts";
-export type { BorrowerEvent, BorrowerInstruction, LenderEvent, LenderInstruction } from "./machines/borrow.ts";
+export type {
+  BorrowerEvent,
+  BorrowerInstruction,
+  LenderEvent,
+  LenderInstruction,
+} from "./machines/borrow.ts";

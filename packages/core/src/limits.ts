@@ -32,7 +32,10 @@ export const limits = {
   getWarning: ms(60_000, "A get that waits this long says once what it waits for."),
   inlineArguments: bytes(1 * MiB, "The largest arguments of the task move to the object store."),
   inlineValue: bytes(100 * KiB, "Larger values live in the object store instead of the owner's memory."),
-  knownFunctions: count(10_000, "The code that a process received longest ago is forgotten; it comes anew with its next definition."),
+  knownFunctions: count(
+    10_000,
+    "The code that a process received longest ago is forgotten; it comes anew with its next definition.",
+  ),
   labels: count(64, "BadOption: too many labels."),
   mapWindow: count(100_000, "BadOption: concurrency of map is too high."),
   numReturns: count(10_000, "BadOption: numReturns is too high."),

@@ -19,7 +19,9 @@ function namedIn(row: string, cell: string): Named[] {
   const starts = [...cell.matchAll(/[\w./-]+\.test(?:-d)?\.ts/g)];
   return starts.map((start, i) => {
     const text = cell.slice(start.index + start[0].length, starts[i + 1]?.index);
-    const titles = [...text.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, title]) => title.replaceAll("\\|", "|"));
+    const titles = [...text.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, title]) =>
+      title.replaceAll("\\|", "|"),
+    );
     return { row, file: start[0], titles };
   });
 }
@@ -36,7 +38,9 @@ test.each(pages)("%s names tests that exist", (page) => {
   const missing = rowsOf(page).flatMap(({ row, file, titles }) => {
     if (!existsSync(join(workspaceRoot, file))) return [`${row}: there is no ${file}`];
     const source = read(file);
-    return titles.filter((title) => !source.includes(title)).map((title) => `${row}: ${file} has no "${title}"`);
+    return titles
+      .filter((title) => !source.includes(title))
+      .map((title) => `${row}: ${file} has no "${title}"`);
   });
   expect(missing).toEqual([]);
 });

@@ -1,6 +1,17 @@
 /** What users import. */
 export { CannotTravelError, errorTable, IonoError, isTaskError } from "@iono/core";
-export type { ActorOptions, Duration, ErrorCode, GetOptions, InitOptions, MethodOptions, RemoteOrigin, Size, TaskOptions, WaitOptions } from "@iono/core";
+export type {
+  ActorOptions,
+  Duration,
+  ErrorCode,
+  GetOptions,
+  InitOptions,
+  MethodOptions,
+  RemoteOrigin,
+  Size,
+  TaskOptions,
+  WaitOptions,
+} from "@iono/core";
 export { exitActor, getActor, kill, listNamedActors } from "./api/actors.ts";
 export { availableResources, clusterResources, nodes, runtimeContext } from "./api/context.ts";
 export type { NodeStatus } from "./api/context.ts";

@@ -62,7 +62,9 @@ const b = id(creator, 2);
 describe("ActorDirectory", () => {
   test("from declared to alive to dead", () => {
     const driver = new Driver();
-    expect(driver.types({ type: "create", owner: creator, spec: spec(a, { payload: null }) })).toEqual(["created"]);
+    expect(driver.types({ type: "create", owner: creator, spec: spec(a, { payload: null }) })).toEqual([
+      "created",
+    ]);
     expect(driver.state(a)).toBe("declared");
     expect(driver.types({ type: "supply", actor: a, payload: "p" })).toEqual(["place"]);
     expect(driver.types({ type: "placed", actor: a, process: 9 })).toEqual(["host"]);
@@ -94,12 +96,17 @@ describe("ActorDirectory", () => {
     const driver = new Driver();
     driver.living(a, 9, { name: "x" });
     expect(driver.types({ type: "create", owner: 2, spec: spec(b, { name: "x" }) })).toEqual(["name taken"]);
-    expect(driver.types({ type: "create", owner: 2, spec: spec(b, { name: "x", namespace: "other" }) })).toEqual(["created", "place"]);
+    expect(
+      driver.types({ type: "create", owner: 2, spec: spec(b, { name: "x", namespace: "other" }) }),
+    ).toEqual(["created", "place"]);
     expect(driver.directory.names("n")).toEqual([{ name: "x", namespace: "n" }]);
     expect(driver.directory.names(null)).toHaveLength(2);
     driver.tell({ type: "kill", actor: a, reason: "killed" });
     expect(driver.directory.named("n", "x")).toBeUndefined();
-    expect(driver.types({ type: "create", owner: 2, spec: spec(id(2, 1), { name: "x" }) })).toEqual(["created", "place"]);
+    expect(driver.types({ type: "create", owner: 2, spec: spec(id(2, 1), { name: "x" }) })).toEqual([
+      "created",
+      "place",
+    ]);
   });
 
   test("getIfExists gives all creators the same actor, and each holds it", () => {
@@ -115,7 +122,11 @@ describe("ActorDirectory", () => {
 
   test("an actor whose creator ends before the constructor's arguments are there is removed", () => {
     const driver = new Driver();
-    driver.tell({ type: "create", owner: creator, spec: spec(a, { payload: null, detached: true, name: "x" }) });
+    driver.tell({
+      type: "create",
+      owner: creator,
+      spec: spec(a, { payload: null, detached: true, name: "x" }),
+    });
     driver.tell({ type: "hold", actor: a, holder: 7 });
     expect(driver.types({ type: "process ended", process: creator, reason: "exit" })).toEqual(["dead"]);
     expect(driver.types({ type: "supply", actor: a, payload: "late" })).toEqual([]);
@@ -125,7 +136,9 @@ describe("ActorDirectory", () => {
     const driver = new Driver();
     driver.tell({ type: "create", owner: creator, spec: spec(a, { payload: null }) });
     const error = new Uint8Array([1]);
-    expect(driver.tell({ type: "abandon", actor: a, reason: "r", error })).toEqual([{ type: "dead", actor: a, reason: "r", error }]);
+    expect(driver.tell({ type: "abandon", actor: a, reason: "r", error })).toEqual([
+      { type: "dead", actor: a, reason: "r", error },
+    ]);
     expect(driver.directory.state(a)).toMatchObject({ state: "dead", error });
   });
 
@@ -167,14 +180,39 @@ describe("ActorDirectory", () => {
       {
         weight: 4,
         arbitrary: fc
-          .record({ actor, name: fc.constantFrom("", "x", "y"), getIfExists: fc.boolean(), detached: fc.boolean(), payload: fc.constantFrom("p", null) })
-          .map((each) => ({ type: "create" as const, owner: Math.floor(each.actor / 2 ** 32), spec: spec(each.actor, each) })),
+          .record({
+            actor,
+            name: fc.constantFrom("", "x", "y"),
+            getIfExists: fc.boolean(),
+            detached: fc.boolean(),
+            payload: fc.constantFrom("p", null),
+          })
+          .map((each) => ({
+            type: "create" as const,
+            owner: Math.floor(each.actor / 2 ** 32),
+            spec: spec(each.actor, each),
+          })),
       },
       fc.record({ type: fc.constant("supply" as const), actor, payload: fc.constant("p") }),
       fc.record({ type: fc.constant("abandon" as const), actor, reason, error: fc.constant(null) }),
       { weight: 3, arbitrary: fc.record({ type: fc.constant("placed" as const), actor, process: host }) },
-      { weight: 2, arbitrary: fc.record({ type: fc.constant("constructed" as const), process: host, error: fc.constantFrom(null, new Uint8Array(1)), message: reason }) },
-      { weight: 2, arbitrary: fc.record({ type: fc.constantFrom("hold" as const, "drop" as const), actor, holder: process }) },
+      {
+        weight: 2,
+        arbitrary: fc.record({
+          type: fc.constant("constructed" as const),
+          process: host,
+          error: fc.constantFrom(null, new Uint8Array(1)),
+          message: reason,
+        }),
+      },
+      {
+        weight: 2,
+        arbitrary: fc.record({
+          type: fc.constantFrom("hold" as const, "drop" as const),
+          actor,
+          holder: process,
+        }),
+      },
       fc.record({ type: fc.constant("kill" as const), actor, reason }),
       fc.record({ type: fc.constant("process ended" as const), process: fc.oneof(process, host), reason }),
     );
@@ -185,7 +223,11 @@ describe("ActorDirectory", () => {
         const ended = new Set<number>();
         for (const [each, twice] of events) {
           // The leases give each process once, and none that has ended; who has ended says nothing more.
-          if (each.type === "placed" && (ended.has(each.process) || (hosts.get(each.process) ?? each.actor) !== each.actor)) continue;
+          if (
+            each.type === "placed" &&
+            (ended.has(each.process) || (hosts.get(each.process) ?? each.actor) !== each.actor)
+          )
+            continue;
           if (each.type === "placed") hosts.set(each.process, each.actor);
           if (each.type === "create" && ended.has(each.owner)) continue;
           if ((each.type === "hold" || each.type === "drop") && ended.has(each.holder)) continue;
@@ -196,7 +238,8 @@ describe("ActorDirectory", () => {
         const deaths = driver.log.filter((each) => each.type === "dead").map((each) => each.actor);
         expect(new Set(deaths).size).toBe(deaths.length);
         // Without the processes that hold them, only detached actors are left.
-        for (const number of [1, 2, 3, 4]) driver.tell({ type: "process ended", process: number, reason: "exit" });
+        for (const number of [1, 2, 3, 4])
+          driver.tell({ type: "process ended", process: number, reason: "exit" });
         for (const each of driver.directory.list()) {
           if (each.state !== "dead") expect(driver.directory.spec(each.actor)?.detached).toBe(true);
         }

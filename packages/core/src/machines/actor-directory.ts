@@ -22,9 +22,19 @@ export type ActorEvent =
   /** The constructor's arguments are there. */
   | { readonly type: "supply"; readonly actor: number; readonly payload: unknown }
   /** An argument of the constructor failed. */
-  | { readonly type: "abandon"; readonly actor: number; readonly reason: string; readonly error: Uint8Array | null }
+  | {
+      readonly type: "abandon";
+      readonly actor: number;
+      readonly reason: string;
+      readonly error: Uint8Array | null;
+    }
   | { readonly type: "placed"; readonly actor: number; readonly process: number }
-  | { readonly type: "constructed"; readonly process: number; readonly error: Uint8Array | null; readonly message: string }
+  | {
+      readonly type: "constructed";
+      readonly process: number;
+      readonly error: Uint8Array | null;
+      readonly message: string;
+    }
   | { readonly type: "hold"; readonly actor: number; readonly holder: number }
   | { readonly type: "drop"; readonly actor: number; readonly holder: number }
   | { readonly type: "kill"; readonly actor: number; readonly reason: string }
@@ -40,8 +50,18 @@ export type ActorInstruction =
   | { readonly type: "name taken"; readonly actor: number; readonly name: string }
   /** Those who wait for the actor's address may have it. */
   | { readonly type: "alive"; readonly actor: number; readonly process: number }
-  | { readonly type: "dead"; readonly actor: number; readonly reason: string; readonly error: Uint8Array | null }
-  | { readonly type: "end process"; readonly process: number; readonly force: boolean; readonly reason: string };
+  | {
+      readonly type: "dead";
+      readonly actor: number;
+      readonly reason: string;
+      readonly error: Uint8Array | null;
+    }
+  | {
+      readonly type: "end process";
+      readonly process: number;
+      readonly force: boolean;
+      readonly reason: string;
+    };
 
 interface Actor {
   spec: ActorSpec;
@@ -98,7 +118,9 @@ export class ActorDirectory {
     return this.#out;
   }
 
-  state(actor: number): { state: ActorState; process: number; reason: string; error: Uint8Array | null } | undefined {
+  state(
+    actor: number,
+  ): { state: ActorState; process: number; reason: string; error: Uint8Array | null } | undefined {
     return this.#actors.get(actor);
   }
 
@@ -138,8 +160,10 @@ export class ActorDirectory {
   check(): void {
     for (const [key, id] of this.#names) {
       const actor = this.#actors.get(id);
-      if (actor === undefined || actor.state === "dead") throw new Error(`A1: name ${key} belongs to a dead actor`);
-      if (nameKey(actor.spec.namespace, actor.spec.name) !== key) throw new Error(`A1: name ${key} belongs to another`);
+      if (actor === undefined || actor.state === "dead")
+        throw new Error(`A1: name ${key} belongs to a dead actor`);
+      if (nameKey(actor.spec.namespace, actor.spec.name) !== key)
+        throw new Error(`A1: name ${key} belongs to another`);
     }
     for (const [id, actor] of this.#actors) {
       const { spec, state, holders, process } = actor;
@@ -150,7 +174,8 @@ export class ActorDirectory {
       if (living && !spec.detached && holders.size === 0) throw new Error(`A2: nobody holds ${id}`);
       if (!living && holders.size > 0) throw new Error(`A2: ${id} is dead and held`);
       const hosted = state === "placed" || state === "alive";
-      if (hosted && this.#byProcess.get(process) !== id) throw new Error(`A3: ${id} has no process of its own`);
+      if (hosted && this.#byProcess.get(process) !== id)
+        throw new Error(`A3: ${id} has no process of its own`);
     }
   }
 
@@ -171,7 +196,14 @@ export class ActorDirectory {
       }
       this.#names.set(key, spec.actor);
     }
-    const actor: Actor = { spec, state: "declared", process: 0, holders: new Set([owner]), reason: "", error: null };
+    const actor: Actor = {
+      spec,
+      state: "declared",
+      process: 0,
+      holders: new Set([owner]),
+      reason: "",
+      error: null,
+    };
     this.#actors.set(spec.actor, actor);
     this.#out.push({ type: "created", actor: spec.actor, existing: 0 });
     if (spec.payload !== null) this.#supply(spec.actor, spec.payload);
@@ -220,7 +252,8 @@ export class ActorDirectory {
   #drop(id: number, holder: number): void {
     const actor = this.#actors.get(id);
     if (actor === undefined || !actor.holders.delete(holder)) return;
-    if (actor.holders.size === 0 && !actor.spec.detached) this.#end(id, actor, "its last handle went out of scope", false);
+    if (actor.holders.size === 0 && !actor.spec.detached)
+      this.#end(id, actor, "its last handle went out of scope", false);
   }
 
   #kill(id: number, reason: string): void {
@@ -239,12 +272,18 @@ export class ActorDirectory {
   #processEnded(process: number, reason: string): void {
     const hosted = this.#byProcess.get(process);
     const actor = hosted === undefined ? undefined : this.#actors.get(hosted);
-    if (hosted !== undefined && actor !== undefined && actor.state !== "dead") this.#die(hosted, actor, reason, null);
+    if (hosted !== undefined && actor !== undefined && actor.state !== "dead")
+      this.#die(hosted, actor, reason, null);
     this.#byProcess.delete(process);
     for (const [id, each] of this.#actors) {
       if (each.state === "declared" && creatorOf(id) === process) {
         this.#die(id, each, "its creator ended before the arguments of its constructor were there", null);
-      } else if (each.state !== "dead" && each.holders.delete(process) && each.holders.size === 0 && !each.spec.detached) {
+      } else if (
+        each.state !== "dead" &&
+        each.holders.delete(process) &&
+        each.holders.size === 0 &&
+        !each.spec.detached
+      ) {
         this.#end(id, each, "the last process that held a handle ended", false);
       }
     }

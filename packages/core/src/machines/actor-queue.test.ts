@@ -43,10 +43,16 @@ class World {
         continue;
       }
       const call = this.byRow.get(this.queue.taken);
-      if (call === undefined) throw new Error(`an instruction about row ${this.queue.taken}, which nobody has`);
-      if (call.outcome !== "" && call.outcome !== "sent") throw new Error(`call ${call.number} is ${call.outcome} already`);
+      if (call === undefined)
+        throw new Error(`an instruction about row ${this.queue.taken}, which nobody has`);
+      if (call.outcome !== "" && call.outcome !== "sent")
+        throw new Error(`call ${call.number} is ${call.outcome} already`);
       if (told === instruction.send) {
-        expect({ call: call.number, outcome: call.outcome, waiting: call.waiting }).toEqual({ call: call.number, outcome: "", waiting: false });
+        expect({ call: call.number, outcome: call.outcome, waiting: call.waiting }).toEqual({
+          call: call.number,
+          outcome: "",
+          waiting: false,
+        });
         expect(this.connected).toBe(true);
         call.outcome = "sent";
         this.sent.push(call.number);
@@ -81,7 +87,14 @@ type Step =
 const at = fc.nat(30);
 const step = fc.oneof<fc.MaybeWeightedArbitrary<Step>[]>(
   { weight: 6, arbitrary: fc.record({ do: fc.constant("submit" as const), waiting: fc.boolean() }) },
-  { weight: 6, arbitrary: fc.record({ do: fc.constantFrom("settle" as const, "fail" as const), at, twice: fc.boolean() }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constantFrom("settle" as const, "fail" as const),
+      at,
+      twice: fc.boolean(),
+    }),
+  },
   { weight: 5, arbitrary: fc.record({ do: fc.constantFrom("cancel" as const, "answer" as const), at }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("connect" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("lose" as const, "die" as const) }) },
@@ -148,7 +161,11 @@ describe("ActorQueue", () => {
         if (world.connected) run(world, { do: "lose" });
         run(world, { do: "die" });
         expect(world.calls.filter((call) => call.outcome === "" || call.outcome === "sent")).toEqual([]);
-        expect({ calls: world.queue.calls, unanswered: world.queue.unanswered, rows: world.byRow.size }).toEqual({ calls: 0, unanswered: 0, rows: 0 });
+        expect({
+          calls: world.queue.calls,
+          unanswered: world.queue.unanswered,
+          rows: world.byRow.size,
+        }).toEqual({ calls: 0, unanswered: 0, rows: 0 });
       }),
       { numRuns: 1500 },
     );
@@ -156,17 +173,21 @@ describe("ActorQueue", () => {
 
   test("model: with a link that stays, every call that nobody cancels is sent and answered", () => {
     fc.assert(
-      fc.property(fc.array(fc.boolean(), { maxLength: 40 }), fc.array(fc.nat(100), { maxLength: 40 }), (waits, order) => {
-        const world = new World(2);
-        for (const waiting of waits) world.submit(waiting);
-        for (const n of [...order, ...waits.keys()]) run(world, { do: "settle", at: n, twice: true });
-        run(world, { do: "connect" });
-        for (let i = 0; i < waits.length; i++) run(world, { do: "answer", at: i });
-        for (const n of waits.keys()) run(world, { do: "settle", at: n, twice: false });
-        for (let i = 0; i < waits.length; i++) run(world, { do: "answer", at: i });
-        expect(world.calls.map((call) => call.outcome)).toEqual(waits.map(() => "answered"));
-        expect(world.sent).toEqual([...waits.keys()]);
-      }),
+      fc.property(
+        fc.array(fc.boolean(), { maxLength: 40 }),
+        fc.array(fc.nat(100), { maxLength: 40 }),
+        (waits, order) => {
+          const world = new World(2);
+          for (const waiting of waits) world.submit(waiting);
+          for (const n of [...order, ...waits.keys()]) run(world, { do: "settle", at: n, twice: true });
+          run(world, { do: "connect" });
+          for (let i = 0; i < waits.length; i++) run(world, { do: "answer", at: i });
+          for (const n of waits.keys()) run(world, { do: "settle", at: n, twice: false });
+          for (let i = 0; i < waits.length; i++) run(world, { do: "answer", at: i });
+          expect(world.calls.map((call) => call.outcome)).toEqual(waits.map(() => "answered"));
+          expect(world.sent).toEqual([...waits.keys()]);
+        },
+      ),
       { numRuns: 300 },
     );
   });

@@ -170,18 +170,22 @@ export class ActorQueue {
   check(): void {
     const counts = [0, 0, 0, 0, 0, 0];
     for (let row = 0; row < this.#fresh; row++) counts[this.#state[row]]++;
-    if (counts[sent] !== this.#unanswered) throw new Error(`(Q3) ${counts[sent]} rows are sent, ${this.#unanswered} are counted`);
-    if (this.#unanswered > this.#mostUnanswered) throw new Error(`(Q3) ${this.#unanswered} calls are unanswered`);
+    if (counts[sent] !== this.#unanswered)
+      throw new Error(`(Q3) ${counts[sent]} rows are sent, ${this.#unanswered} are counted`);
+    if (this.#unanswered > this.#mostUnanswered)
+      throw new Error(`(Q3) ${this.#unanswered} calls are unanswered`);
     let queued = 0;
     let last = none;
     for (let row = this.#head; row !== none; row = this.#next[row]) {
       const state = this.#state[row];
-      if (state === free || state === sent) throw new Error(`(Q1) a ${stateNames[state]} call stands in line`);
+      if (state === free || state === sent)
+        throw new Error(`(Q1) a ${stateNames[state]} call stands in line`);
       if (state === waiting || state === ready) queued++;
       last = row;
     }
     if (last !== this.#tail) throw new Error(`(Q1) the line ends at ${last}, not at ${this.#tail}`);
-    if (queued !== counts[waiting] + counts[ready]) throw new Error("(Q1) a call that is to be sent does not stand in line");
+    if (queued !== counts[waiting] + counts[ready])
+      throw new Error("(Q1) a call that is to be sent does not stand in line");
     if (this.#dead && queued > 0) throw new Error(`(Q4) ${queued} calls of a dead actor wait`);
     const head = this.#head === none ? free : this.#state[this.#head];
     if (head === withdrawn || head === failing) throw new Error("(Q4) what is not to be sent leads the line");
@@ -194,7 +198,8 @@ export class ActorQueue {
   }
 
   #submit(call: number, state: number): void {
-    if (call !== this.nextCall) throw new Error(`call ${call} was submitted; the next row is ${this.nextCall}`);
+    if (call !== this.nextCall)
+      throw new Error(`call ${call} was submitted; the next row is ${this.nextCall}`);
     if (call === this.#freeHead) this.#freeHead = this.#next[call];
     else {
       if (this.#fresh === this.#state.length) this.#grow();
@@ -206,7 +211,12 @@ export class ActorQueue {
       this.#fail(call, instruction.failDead, false);
       return;
     }
-    if (state === ready && this.#head === none && this.#connected && this.#unanswered < this.#mostUnanswered) {
+    if (
+      state === ready &&
+      this.#head === none &&
+      this.#connected &&
+      this.#unanswered < this.#mostUnanswered
+    ) {
       this.#send(call);
       return;
     }
@@ -296,7 +306,7 @@ export class ActorQueue {
   #died(): void {
     if (this.#dead) return;
     this.#dead = true;
-    for (let row = this.#head; row !== none; ) {
+    for (let row = this.#head; row !== none;) {
       const next = this.#next[row];
       const state = this.#state[row];
       this.#inLine[row] = 0;

@@ -73,7 +73,12 @@ function deliver(world: World, number: number, toOwner: boolean, twice: boolean)
     if (!toOwner) {
       const borrower = world.borrowers.get(number);
       if (frame === "noted") borrow(world, number, borrower?.handle({ type: "noted", owner, ref }) ?? []);
-      else borrow(world, number, borrower?.handle({ type: "answered", owner, ref, known: frame === "answer" }) ?? []);
+      else
+        borrow(
+          world,
+          number,
+          borrower?.handle({ type: "answered", owner, ref, known: frame === "answer" }) ?? [],
+        );
     } else if (frame === "watch") {
       const state = !exists(world) ? "unknown" : world.settled ? "settled" : "pending";
       // What the model is about: nobody who watches finds the ref gone.
@@ -91,8 +96,17 @@ type Step =
 
 const steps = fc.array(
   fc.oneof<fc.Arbitrary<Step>[]>(
-    fc.record({ do: fc.constant("send" as const), to: fc.integer({ min: 2, max: 4 }), from: fc.integer({ min: 1, max: 4 }) }),
-    fc.record({ do: fc.constant("deliver" as const), at: fc.integer({ min: 2, max: 4 }), toOwner: fc.boolean(), twice: fc.boolean() }),
+    fc.record({
+      do: fc.constant("send" as const),
+      to: fc.integer({ min: 2, max: 4 }),
+      from: fc.integer({ min: 1, max: 4 }),
+    }),
+    fc.record({
+      do: fc.constant("deliver" as const),
+      at: fc.integer({ min: 2, max: 4 }),
+      toOwner: fc.boolean(),
+      twice: fc.boolean(),
+    }),
     fc.record({ do: fc.constantFrom("settle" as const, "drop" as const) }),
     fc.record({ do: fc.constant("end" as const), process: fc.integer({ min: 2, max: 4 }) }),
   ),
@@ -103,9 +117,18 @@ function run(world: World, step: Step): void {
   switch (step.do) {
     case "send": {
       const borrower = world.borrowers.get(step.to);
-      if (borrower === undefined || world.ended.has(step.to) || world.outcomes.has(step.to) || step.from === step.to) return;
+      if (
+        borrower === undefined ||
+        world.ended.has(step.to) ||
+        world.outcomes.has(step.to) ||
+        step.from === step.to
+      )
+        return;
       // Only who has it can send it: the owner's program, or a borrower that waits for it.
-      const has = step.from === owner ? world.held : (world.borrowers.get(step.from)?.waiting ?? 0) > 0 && !world.ended.has(step.from);
+      const has =
+        step.from === owner
+          ? world.held
+          : (world.borrowers.get(step.from)?.waiting ?? 0) > 0 && !world.ended.has(step.from);
       if (!has || world.settled || world.sending.has(step.to)) return;
       world.sending.add(step.to);
       borrow(world, step.to, borrower.handle({ type: "arrived", owner, ref }));
@@ -173,7 +196,9 @@ describe("borrowing", () => {
     const borrower = new Borrower();
     borrower.handle({ type: "arrived", owner, ref });
     borrower.handle({ type: "arrived", owner: 9, ref: 1 });
-    expect(borrower.handle({ type: "owner ended", owner })).toEqual([{ type: "lost", owner, ref, why: "owner ended" }]);
+    expect(borrower.handle({ type: "owner ended", owner })).toEqual([
+      { type: "lost", owner, ref, why: "owner ended" },
+    ]);
     expect(borrower.unnoted).toBe(1);
     expect(borrower.handle({ type: "owner ended", owner: 9 })).toEqual([
       { type: "lost", owner: 9, ref: 1, why: "owner ended" },
@@ -183,7 +208,9 @@ describe("borrowing", () => {
 
   test("a ref the owner does not know is lost, not waited for", () => {
     const lender = new Lender();
-    expect(lender.handle({ type: "watch", ref, borrower: 2, state: "unknown" })).toEqual([{ type: "unknown", ref, borrower: 2 }]);
+    expect(lender.handle({ type: "watch", ref, borrower: 2, state: "unknown" })).toEqual([
+      { type: "unknown", ref, borrower: 2 },
+    ]);
     expect(lender.loans).toBe(0);
   });
 });

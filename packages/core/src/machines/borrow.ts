@@ -21,7 +21,12 @@ type Process = number;
 type Sequence = number;
 
 export type LenderEvent =
-  | { readonly type: "watch"; readonly ref: Sequence; readonly borrower: Process; readonly state: "unknown" | "pending" | "settled" }
+  | {
+      readonly type: "watch";
+      readonly ref: Sequence;
+      readonly borrower: Process;
+      readonly state: "unknown" | "pending" | "settled";
+    }
   | { readonly type: "settled"; readonly ref: Sequence }
   | { readonly type: "done"; readonly ref: Sequence; readonly borrower: Process }
   | { readonly type: "borrower ended"; readonly borrower: Process };
@@ -65,7 +70,8 @@ export class Lender {
   }
 
   check(): void {
-    for (const [ref, loan] of this.#loans) if (loan.borrowers.size === 0) throw new Error(`B1: ref ${ref} is kept for nobody`);
+    for (const [ref, loan] of this.#loans)
+      if (loan.borrowers.size === 0) throw new Error(`B1: ref ${ref} is kept for nobody`);
   }
 
   #watch(ref: Sequence, borrower: Process, state: "unknown" | "pending" | "settled"): LenderInstruction[] {
@@ -108,7 +114,12 @@ export type BorrowerInstruction =
   | { readonly type: "watch"; readonly owner: Process; readonly ref: Sequence }
   /** Take the outcome that came with the answer, then tell the owner. */
   | { readonly type: "take"; readonly owner: Process; readonly ref: Sequence }
-  | { readonly type: "lost"; readonly owner: Process; readonly ref: Sequence; readonly why: "owner ended" | "unknown" }
+  | {
+      readonly type: "lost";
+      readonly owner: Process;
+      readonly ref: Sequence;
+      readonly why: "owner ended" | "unknown";
+    }
   /** Nothing is unnoted any more: held-back answers may go out. */
   | { readonly type: "all noted" };
 
@@ -135,7 +146,10 @@ export class Borrower {
         if (!this.#waiting.has(key)) return [];
         const noted = this.#note(key);
         this.#waiting.delete(key);
-        return [known ? { type: "take", owner, ref } : { type: "lost", owner, ref, why: "unknown" }, ...noted];
+        return [
+          known ? { type: "take", owner, ref } : { type: "lost", owner, ref, why: "unknown" },
+          ...noted,
+        ];
       }
       case "owner ended": {
         const out: BorrowerInstruction[] = [];
@@ -163,7 +177,8 @@ export class Borrower {
   check(): void {
     let unnoted = 0;
     for (const each of this.#waiting.values()) if (!each.noted) unnoted++;
-    if (unnoted !== this.#unnoted) throw new Error(`B4: ${unnoted} watches are not noted, ${this.#unnoted} are counted`);
+    if (unnoted !== this.#unnoted)
+      throw new Error(`B4: ${unnoted} watches are not noted, ${this.#unnoted} are counted`);
   }
 
   #note(key: string): BorrowerInstruction[] {

@@ -1,8 +1,17 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CancelInbox, TaskCancellation, type CancelClaim, type CancelEvent, type CancelInstruction } from "./cancel.ts";
+import {
+  CancelInbox,
+  TaskCancellation,
+  type CancelClaim,
+  type CancelEvent,
+  type CancelInstruction,
+} from "./cancel.ts";
 
-const cancel = (place: "here" | "sent" | "done", more: Partial<Extract<CancelEvent, { type: "cancel" }>> = {}): CancelEvent => ({
+const cancel = (
+  place: "here" | "sent" | "done",
+  more: Partial<Extract<CancelEvent, { type: "cancel" }>> = {},
+): CancelEvent => ({
   type: "cancel",
   place,
   force: false,
@@ -90,7 +99,8 @@ describe("CancelInbox", () => {
     inbox.handle({ type: "cancel", wire: 1, attempt: 0, isRunning: false });
     inbox.handle({ type: "caught up" });
     expect(inbox.size).toBe(0);
-    for (let wire = 0; wire < 70_000; wire++) inbox.handle({ type: "cancel", wire, attempt: 0, isRunning: false });
+    for (let wire = 0; wire < 70_000; wire++)
+      inbox.handle({ type: "cancel", wire, attempt: 0, isRunning: false });
     inbox.check();
     expect(inbox.handle({ type: "begin", wire: 0, attempt: 0 })).toEqual([]);
     expect(inbox.handle({ type: "begin", wire: 69_999, attempt: 0 })).toEqual([{ type: "refuse" }]);
@@ -136,7 +146,16 @@ class World {
 
   cancel(force: boolean, recursive: boolean): void {
     const { place, isActorCall } = this;
-    this.#do(this.cancellation.handle({ type: "cancel", place: this.cancelled ? "done" : place, force, recursive, isActorCall, graceMs: 5000 }));
+    this.#do(
+      this.cancellation.handle({
+        type: "cancel",
+        place: this.cancelled ? "done" : place,
+        force,
+        recursive,
+        isActorCall,
+        graceMs: 5000,
+      }),
+    );
     this.cancelled = true;
     if (place !== "done") expect(this.settles, "(C1) settled at once").toBe(1);
   }
@@ -166,7 +185,11 @@ class World {
   graceOver(): void {
     if (this.graces.pop() === undefined) return;
     this.graceWasOver = true;
-    const claim: CancelClaim = !this.hasClaims ? "unknown" : this.claim === "free" || this.claim === "taken" ? "done" : this.claim;
+    const claim: CancelClaim = !this.hasClaims
+      ? "unknown"
+      : this.claim === "free" || this.claim === "taken"
+        ? "done"
+        : this.claim;
     this.#do(this.cancellation.handle({ type: "grace over", claim }));
   }
 
@@ -185,7 +208,8 @@ class World {
       if (this.claim !== "queued") return;
       this.claim = "running";
     }
-    const refused = this.inbox.size > 0 && this.inbox.handle({ type: "begin", wire: 1, attempt: 0 }).length > 0;
+    const refused =
+      this.inbox.size > 0 && this.inbox.handle({ type: "begin", wire: 1, attempt: 0 }).length > 0;
     expect(refused, "(C3) what is known to be cancelled never begins").toBe(this.cancelSeenByExecutor);
     this.running = true;
     if (refused) this.end();
@@ -213,7 +237,10 @@ class World {
       else if (instruction.type === "replace worker") {
         this.replaced++;
         expect(this.graceWasOver && !this.isActorCall, "(C4)").toBe(true);
-        expect(this.hasClaims ? ["running", "blocked"].includes(this.claim) : true, "(C4) it still runs").toBe(true);
+        expect(
+          this.hasClaims ? ["running", "blocked"].includes(this.claim) : true,
+          "(C4) it still runs",
+        ).toBe(true);
       } else {
         const byOwner = this.hasClaims && this.claim === "queued";
         if (byOwner) this.claim = "taken";
@@ -227,36 +254,62 @@ class World {
 }
 
 const step = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ do: fc.constant("deliver" as const), pick: fc.nat(), keep: fc.boolean() }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("cancel" as const), force: fc.boolean(), recursive: fc.boolean() }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("send" as const, "end" as const, "block" as const, "grace" as const, "lose" as const) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant("deliver" as const), pick: fc.nat(), keep: fc.boolean() }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant("cancel" as const),
+      force: fc.boolean(),
+      recursive: fc.boolean(),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constantFrom(
+        "send" as const,
+        "end" as const,
+        "block" as const,
+        "grace" as const,
+        "lose" as const,
+      ),
+    }),
+  },
 );
 
 describe("a cancelled task under repetition, reordering and loss", () => {
   it("settles once, leaves the table once, and never begins once its cancel is known", () => {
     fc.assert(
-      fc.property(fc.boolean(), fc.boolean(), fc.array(step, { maxLength: 40, size: "max" }), (hasClaims, isActorCall, steps) => {
-        const world = new World(hasClaims, isActorCall);
-        for (const each of steps) {
-          if (each.do === "deliver") world.deliver(each.pick, each.keep);
-          else if (each.do === "cancel") world.cancel(each.force, each.recursive);
-          else if (each.do === "send") world.send();
-          else if (each.do === "end") world.end();
-          else if (each.do === "block") world.block();
-          else if (each.do === "grace") world.graceOver();
-          else world.loseWorker();
-        }
-        if (!world.cancelled) return;
-        // Whatever was lost on the way: in the end the task ends, or its worker does.
-        for (let i = 0; i < 100 && world.messages.length > 0; i++) world.deliver(0, false);
-        while (world.graces.length > 0) world.graceOver();
-        if (world.replaced > 0) world.loseWorker();
-        world.end();
-        for (let i = 0; i < 100 && world.messages.length > 0; i++) world.deliver(0, false);
-        expect(world.cancellation.isOver).toBe(true);
-        expect(world.settles).toBe(world.finishes);
-        expect(world.settles).toBeLessThanOrEqual(1);
-      }),
+      fc.property(
+        fc.boolean(),
+        fc.boolean(),
+        fc.array(step, { maxLength: 40, size: "max" }),
+        (hasClaims, isActorCall, steps) => {
+          const world = new World(hasClaims, isActorCall);
+          for (const each of steps) {
+            if (each.do === "deliver") world.deliver(each.pick, each.keep);
+            else if (each.do === "cancel") world.cancel(each.force, each.recursive);
+            else if (each.do === "send") world.send();
+            else if (each.do === "end") world.end();
+            else if (each.do === "block") world.block();
+            else if (each.do === "grace") world.graceOver();
+            else world.loseWorker();
+          }
+          if (!world.cancelled) return;
+          // Whatever was lost on the way: in the end the task ends, or its worker does.
+          for (let i = 0; i < 100 && world.messages.length > 0; i++) world.deliver(0, false);
+          while (world.graces.length > 0) world.graceOver();
+          if (world.replaced > 0) world.loseWorker();
+          world.end();
+          for (let i = 0; i < 100 && world.messages.length > 0; i++) world.deliver(0, false);
+          expect(world.cancellation.isOver).toBe(true);
+          expect(world.settles).toBe(world.finishes);
+          expect(world.settles).toBeLessThanOrEqual(1);
+        },
+      ),
       { numRuns: 3000 },
     );
   });

@@ -54,8 +54,18 @@ export type CancelInstruction =
 
 type CancelState =
   | { readonly at: "open" }
-  | { readonly at: "taking back"; readonly recursive: boolean; readonly isActorCall: boolean; readonly graceMs: number }
-  | { readonly at: "running"; readonly recursive: boolean; readonly isActorCall: boolean; readonly forced: boolean }
+  | {
+      readonly at: "taking back";
+      readonly recursive: boolean;
+      readonly isActorCall: boolean;
+      readonly graceMs: number;
+    }
+  | {
+      readonly at: "running";
+      readonly recursive: boolean;
+      readonly isActorCall: boolean;
+      readonly forced: boolean;
+    }
   | { readonly at: "replacing" }
   | { readonly at: "over" };
 
@@ -88,7 +98,8 @@ export class TaskCancellation {
   check(): void {
     const { at } = this.#state;
     if (this.#settled > 1) throw new Error(`(C1) the refs were settled ${this.#settled} times`);
-    if (at !== "open" && at !== "over" && this.#settled === 0) throw new Error(`(C1) ${at}, but the refs are not settled`);
+    if (at !== "open" && at !== "over" && this.#settled === 0)
+      throw new Error(`(C1) ${at}, but the refs are not settled`);
     if (this.#finished > 1) throw new Error(`(C2) the task left the table ${this.#finished} times`);
     if (at !== "over" && this.#finished > 0) throw new Error(`(C2) ${at}, but the task has left the table`);
   }
@@ -108,7 +119,11 @@ export class TaskCancellation {
   }
 
   #cancel(event: Extract<CancelEvent, { type: "cancel" }>): readonly CancelInstruction[] {
-    const { state, recursive, isActorCall, graceMs } = { state: this.#state, ...event, graceMs: event.force ? 0 : event.graceMs };
+    const { state, recursive, isActorCall, graceMs } = {
+      state: this.#state,
+      ...event,
+      graceMs: event.force ? 0 : event.graceMs,
+    };
     if (state.at === "open") {
       if (event.place === "done") {
         this.#state = { at: "over" };
@@ -203,7 +218,8 @@ export class CancelInbox {
 
   /** @throws Error when there are too many. */
   check(): void {
-    if (this.#tombstones.size > mostTombstones) throw new Error(`${this.#tombstones.size} tombstones; at most ${mostTombstones}`);
+    if (this.#tombstones.size > mostTombstones)
+      throw new Error(`${this.#tombstones.size} tombstones; at most ${mostTombstones}`);
   }
 
   #bury(wire: number, attempt: number): void {

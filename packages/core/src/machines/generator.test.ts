@@ -1,6 +1,11 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { StreamConsumer, StreamProducer, type ConsumerInstruction, type ProducerInstruction } from "./generator.ts";
+import {
+  StreamConsumer,
+  StreamProducer,
+  type ConsumerInstruction,
+  type ProducerInstruction,
+} from "./generator.ts";
 
 describe("StreamProducer", () => {
   it("stays within its back-pressure and goes on when the reader has taken some", () => {
@@ -39,7 +44,10 @@ describe("StreamConsumer", () => {
     expect(consumer.handle({ type: "item", attempt: 0, index: 1 })).toEqual([{ type: "keep", index: 1 }]);
     expect(consumer.available).toBe(0);
     expect(consumer.handle({ type: "end", attempt: 0, count: 2 })).toEqual([]);
-    expect(consumer.handle({ type: "item", attempt: 0, index: 0 })).toEqual([{ type: "keep", index: 0 }, { type: "wake" }]);
+    expect(consumer.handle({ type: "item", attempt: 0, index: 0 })).toEqual([
+      { type: "keep", index: 0 },
+      { type: "wake" },
+    ]);
     expect(consumer.available).toBe(2);
     expect(consumer.isEnded).toBe(true);
   });
@@ -49,9 +57,15 @@ describe("StreamConsumer", () => {
     consumer.handle({ type: "item", attempt: 0, index: 0 });
     consumer.handle({ type: "taken" });
     expect(consumer.handle({ type: "item", attempt: 0, index: 0 })).toEqual([]);
-    expect(consumer.handle({ type: "item", attempt: 1, index: 0 })).toEqual([{ type: "discard" }, { type: "tell consumed", count: 1 }]);
+    expect(consumer.handle({ type: "item", attempt: 1, index: 0 })).toEqual([
+      { type: "discard" },
+      { type: "tell consumed", count: 1 },
+    ]);
     expect(consumer.handle({ type: "item", attempt: 0, index: 1 })).toEqual([]);
-    expect(consumer.handle({ type: "item", attempt: 1, index: 1 })).toEqual([{ type: "keep", index: 1 }, { type: "wake" }]);
+    expect(consumer.handle({ type: "item", attempt: 1, index: 1 })).toEqual([
+      { type: "keep", index: 1 },
+      { type: "wake" },
+    ]);
   });
 
   it("ends after what was delivered when a later attempt gives fewer items", () => {
@@ -68,7 +82,11 @@ describe("StreamConsumer", () => {
     expect([failing.available, failing.isEnded, failing.isFailing]).toEqual([1, true, true]);
     const left = new StreamConsumer();
     left.handle({ type: "item", attempt: 0, index: 0 });
-    expect(left.handle({ type: "closed" }).map((each) => each.type)).toEqual(["drop items", "cancel producer", "wake"]);
+    expect(left.handle({ type: "closed" }).map((each) => each.type)).toEqual([
+      "drop items",
+      "cancel producer",
+      "wake",
+    ]);
     expect(left.handle({ type: "item", attempt: 0, index: 1 })).toEqual([{ type: "discard" }]);
     expect(left.handle({ type: "closed" })).toEqual([]);
   });
@@ -124,8 +142,16 @@ class World {
     const message = this.#messages[at];
     if (!repeat) this.#messages.splice(at, 1);
     if (message.to === "producer") this.#do(this.producer.handle({ type: "consumed", count: message.count }));
-    else if (message.kind === "end") this.#answer(this.consumer.handle({ type: "end", attempt: message.attempt, count: message.count }), message);
-    else this.#answer(this.consumer.handle({ type: "item", attempt: message.attempt, index: message.index }), message);
+    else if (message.kind === "end")
+      this.#answer(
+        this.consumer.handle({ type: "end", attempt: message.attempt, count: message.count }),
+        message,
+      );
+    else
+      this.#answer(
+        this.consumer.handle({ type: "item", attempt: message.attempt, index: message.index }),
+        message,
+      );
     this.consumer.check();
   }
 
@@ -159,7 +185,8 @@ class World {
         this.#pins.add(`${this.attempt}:${each.index}`);
         expect(each.index - this.taken, "(G2)").toBeLessThan(this.backpressure);
         this.#messages.push({ to: "consumer", kind: "item", attempt: this.attempt, index: each.index });
-      } else if (each.type === "end") this.#messages.push({ to: "consumer", kind: "end", attempt: this.attempt, count: each.count });
+      } else if (each.type === "end")
+        this.#messages.push({ to: "consumer", kind: "end", attempt: this.attempt, count: each.count });
     }
     this.producer.check();
   }
@@ -168,7 +195,9 @@ class World {
     for (const each of instructions) {
       if (each.type === "keep" || each.type === "discard") {
         if (message?.to !== "consumer" || message.kind !== "item") throw new Error("no item to keep");
-        expect(this.#pins.delete(`${message.attempt}:${message.index}`), "(G3) kept or discarded once").toBe(true);
+        expect(this.#pins.delete(`${message.attempt}:${message.index}`), "(G3) kept or discarded once").toBe(
+          true,
+        );
         if (each.type === "keep") {
           expect(this.kept, "(G1) each item once").not.toContain(each.index);
           this.kept.push(each.index);
@@ -183,7 +212,18 @@ class World {
 }
 
 const step = fc.record({
-  do: fc.constantFrom("generate", "generate", "generate", "deliver", "deliver", "deliver", "deliver", "take", "take", "retry"),
+  do: fc.constantFrom(
+    "generate",
+    "generate",
+    "generate",
+    "deliver",
+    "deliver",
+    "deliver",
+    "deliver",
+    "take",
+    "take",
+    "retry",
+  ),
   pick: fc.nat(),
   repeat: fc.boolean(),
 });
@@ -191,23 +231,28 @@ const step = fc.record({
 describe("a stream under repetition, reordering and lost attempts", () => {
   it("gives the reader each item once and in order, within the back-pressure, then the end", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 0, max: 8 }), fc.array(step, { maxLength: 80, size: "max" }), (backpressure, length, steps) => {
-        const world = new World(backpressure, length);
-        for (const { do: what, pick, repeat } of steps) {
-          if (what === "generate") world.generate();
-          else if (what === "deliver") world.deliver(pick, repeat);
-          else if (what === "take") world.take();
-          else world.retry();
-        }
-        for (let i = 0; i < 1000 && !world.quiet; i++) {
-          world.generate();
-          world.deliver(0, false);
-          world.take();
-        }
-        expect(world.taken).toBe(length);
-        expect(world.consumer.isEnded, "(G4)").toBe(true);
-        expect(world.pins, "(G3)").toBe(0);
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 4 }),
+        fc.integer({ min: 0, max: 8 }),
+        fc.array(step, { maxLength: 80, size: "max" }),
+        (backpressure, length, steps) => {
+          const world = new World(backpressure, length);
+          for (const { do: what, pick, repeat } of steps) {
+            if (what === "generate") world.generate();
+            else if (what === "deliver") world.deliver(pick, repeat);
+            else if (what === "take") world.take();
+            else world.retry();
+          }
+          for (let i = 0; i < 1000 && !world.quiet; i++) {
+            world.generate();
+            world.deliver(0, false);
+            world.take();
+          }
+          expect(world.taken).toBe(length);
+          expect(world.consumer.isEnded, "(G4)").toBe(true);
+          expect(world.pins, "(G3)").toBe(0);
+        },
+      ),
       { numRuns: 1000 },
     );
   });

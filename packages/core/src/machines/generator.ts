@@ -76,7 +76,8 @@ export class StreamProducer {
   check(): void {
     const ahead = this.#count - this.#consumed;
     const most = this.#state === "pulling" ? this.#backpressure - 1 : this.#backpressure;
-    if (ahead > most) throw new Error(`(G2) ${ahead} items ahead of the reader while ${this.#state}; at most ${most}`);
+    if (ahead > most)
+      throw new Error(`(G2) ${ahead} items ahead of the reader while ${this.#state}; at most ${most}`);
   }
 
   #produced(): readonly ProducerInstruction[] {
@@ -183,7 +184,8 @@ export class StreamConsumer {
         this.#state = { at: "failing", count: this.#delivered };
         return [wake];
       case "taken":
-        if (this.#taken >= this.#delivered) throw new Error(`(G1) item ${this.#taken} was taken before it was there`);
+        if (this.#taken >= this.#delivered)
+          throw new Error(`(G1) item ${this.#taken} was taken before it was there`);
         this.#taken++;
         return this.#state.at === "open" ? [{ type: "tell consumed", count: this.#taken }] : ignored;
       case "closed":
@@ -193,8 +195,11 @@ export class StreamConsumer {
 
   /** @throws Error naming the rule that is broken. */
   check(): void {
-    if (this.#taken > this.#delivered) throw new Error(`(G1) ${this.#taken} taken of ${this.#delivered} delivered`);
-    for (const index of this.#early) if (index <= this.#delivered) throw new Error(`(G1) item ${index} is early, but ${this.#delivered} are there`);
+    if (this.#taken > this.#delivered)
+      throw new Error(`(G1) ${this.#taken} taken of ${this.#delivered} delivered`);
+    for (const index of this.#early)
+      if (index <= this.#delivered)
+        throw new Error(`(G1) item ${index} is early, but ${this.#delivered} are there`);
     if (this.#state.at === "ending" && this.#state.count > this.#delivered) {
       throw new Error(`(G4) ended after ${this.#state.count} items, but ${this.#delivered} are there`);
     }
@@ -238,7 +243,9 @@ export class StreamConsumer {
     this.#state = { at: "closed" };
     this.#taken = this.#delivered;
     this.#early.clear();
-    return at === "open" ? [{ type: "drop items" }, { type: "cancel producer" }, wake] : [{ type: "drop items" }, wake];
+    return at === "open"
+      ? [{ type: "drop items" }, { type: "cancel producer" }, wake]
+      : [{ type: "drop items" }, wake];
   }
 
   /** False for what an attempt sent that was given up. */

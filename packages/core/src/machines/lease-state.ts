@@ -46,6 +46,8 @@ export interface ActorRequest {
   readonly request: number;
   readonly placement: ResourceVector;
   readonly running: ResourceVector;
+  /** The same for all requests that ask for the same. */
+  readonly group: string;
   readonly since: number;
   saidInfeasible: boolean;
 }

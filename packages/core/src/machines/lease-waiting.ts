@@ -32,8 +32,14 @@ export function setDemand(
   else present.count = count;
 }
 
+/**
+ * Of the actors that ask for the same, so many are looked at; those behind them could not be served either. Without
+ * this, thousands that wait for a process would make every event as dear as all of them.
+ */
+export const actorsLookedAt = 64;
+
 export interface WaitingList {
-  /** Shapes without any worker, and actors, the longest waiting first. */
+  /** Shapes without any worker, and the first actors of each group, the longest waiting first. */
   readonly starving: readonly (Shape | ActorRequest)[];
   /** What to say of those that the node can never serve: once each. */
   readonly infeasible: readonly LeaseInstruction[];
@@ -41,7 +47,7 @@ export interface WaitingList {
 
 export function waitingList(
   shapes: Iterable<Shape>,
-  requests: Iterable<ActorRequest>,
+  requests: Iterable<ActorRequest>, // in the order of waiting
   workers: readonly Worker[],
   total: ResourceVector,
 ): WaitingList {
@@ -63,11 +69,16 @@ export function waitingList(
     if (missing === undefined) starving.push(shape);
     else for (const demand of shape.demands.values()) say(demand, demand.owner, 0, shape.key, missing);
   }
+  const served = new Set(workers.map((worker) => worker.request));
+  const lookedAt = new Map<string, number>();
   for (const request of requests) {
-    if (workers.some((worker) => worker.request === request.request)) continue;
+    const before = lookedAt.get(request.group) ?? 0;
+    if (before >= actorsLookedAt || served.has(request.request)) continue;
     const missing = missingResource(request.placement, total) ?? missingResource(request.running, total);
-    if (missing === undefined) starving.push(request);
-    else say(request, 0, request.request, shapeKey(request.placement), missing);
+    if (missing === undefined) {
+      starving.push(request);
+      lookedAt.set(request.group, before + 1);
+    } else say(request, 0, request.request, shapeKey(request.placement), missing);
   }
   starving.sort((a, b) => a.since - b.since);
   return { starving, infeasible };

@@ -15,7 +15,9 @@
 import {
   addResources,
   makeVector,
+  missingResource,
   noResources,
+  shapeKey,
   unitsPerResource,
   type ResourceVector,
 } from "../resources.ts";
@@ -40,7 +42,7 @@ import {
   type Worker,
   type WorkerDescription,
 } from "./lease-state.ts";
-import { demandByShape, setDemand, waitingList, wantsMore } from "./lease-waiting.ts";
+import { actorsLookedAt, demandByShape, setDemand, waitingList, wantsMore } from "./lease-waiting.ts";
 import { LeaseWorkers } from "./lease-workers.ts";
 
 /** A shape that nobody has wanted for so long gives back the workers above the number that is kept. */
@@ -55,6 +57,8 @@ export class LeaseMachine {
   readonly #workers: LeaseWorkers;
   readonly #shapes = new Map<string, Shape>();
   readonly #requests = new Map<number, ActorRequest>();
+  /** How many requests there are of each group. */
+  readonly #groupSizes = new Map<string, number>();
   /** Processes that may start at one time: more would only slow each other down. */
   readonly #mostStarting: number;
   #order = 0;
@@ -97,17 +101,24 @@ export class LeaseMachine {
       case "actor requested": {
         const { request, placement, running } = event;
         if (this.#requests.has(request)) break;
+        const group = `${shapeKey(placement)}|${shapeKey(running)}`;
+        const inGroup = this.#groupSizes.get(group) ?? 0;
+        this.#groupSizes.set(group, inGroup + 1);
         this.#requests.set(request, {
           request,
           placement,
           running,
+          group,
           since: this.#order++,
           saidInfeasible: false,
         });
+        // Behind many that ask for the same its turn has not come.
+        if (inGroup > this.#settings.maxWorkers + actorsLookedAt && !this.#isInfeasible(placement, running))
+          return [];
         break;
       }
       case "actor withdrawn":
-        this.#requests.delete(event.request);
+        this.#forget(event.request);
         break;
       case "tick":
         this.#tick();
@@ -224,8 +235,21 @@ export class LeaseMachine {
   }
 
   #place(worker: Worker, request: ActorRequest): void {
-    this.#requests.delete(request.request);
+    this.#forget(request.request);
     this.#workers.placeActor(worker, request);
+  }
+
+  #forget(number: number): void {
+    const request = this.#requests.get(number);
+    if (request === undefined) return;
+    this.#requests.delete(number);
+    const left = (this.#groupSizes.get(request.group) ?? 1) - 1;
+    if (left > 0) this.#groupSizes.set(request.group, left);
+    else this.#groupSizes.delete(request.group);
+  }
+
+  #isInfeasible(...vectors: ResourceVector[]): boolean {
+    return vectors.some((vector) => missingResource(vector, this.#settings.total) !== undefined);
   }
 
   // scheduling

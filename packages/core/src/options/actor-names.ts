@@ -14,7 +14,10 @@ export interface ListNamedActorsOptions {
 }
 
 /** `namespace` is "" when not given. @throws IonoError BadOption naming the field, the value and what would be right. */
-export function compileGetActor(name: unknown, options?: GetActorOptions): { readonly name: string; readonly namespace: string } {
+export function compileGetActor(
+  name: unknown,
+  options?: GetActorOptions,
+): { readonly name: string; readonly namespace: string } {
   const where = "getActor option ";
   const given = read.readKeys({ where, keys: ["namespace"], later: {} }, options);
   return {

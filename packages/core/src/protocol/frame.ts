@@ -48,13 +48,25 @@ export class FrameError extends Error {
 export const dataLaneBit = 0x100;
 
 /** Writes a header for a payload of `payloadBytes` at `at`; `laneBit` is 0 or `dataLaneBit`. */
-export function writeFrameHeader(view: DataView, at: number, kind: FrameKind, payloadBytes: number, laneBit = 0): void {
+export function writeFrameHeader(
+  view: DataView,
+  at: number,
+  kind: FrameKind,
+  payloadBytes: number,
+  laneBit = 0,
+): void {
   view.setUint32(at, payloadBytes, true);
   view.setUint32(at + 4, kind | laneBit, true);
 }
 
 /** Called with each whole frame; the payload lies in `chunk` from `start` to `end` and may be kept. */
-export type FrameSink = (kind: FrameKind, chunk: Uint8Array, start: number, end: number, dataLane: boolean) => void;
+export type FrameSink = (
+  kind: FrameKind,
+  chunk: Uint8Array,
+  start: number,
+  end: number,
+  dataLane: boolean,
+) => void;
 
 /**
  * Cuts a byte stream into frames. Whole frames inside one chunk are handed on without copying;
@@ -127,7 +139,8 @@ export class FrameParser {
   }
 
   #check(length: number, kind: number): number {
-    if (length > this.maxBytes) throw new FrameError(`frame of ${length} bytes; at most ${this.maxBytes} are allowed`);
+    if (length > this.maxBytes)
+      throw new FrameError(`frame of ${length} bytes; at most ${this.maxBytes} are allowed`);
     if (!knownKinds.has(kind & ~dataLaneBit)) throw new FrameError(`unknown frame kind ${kind}`);
     return length;
   }

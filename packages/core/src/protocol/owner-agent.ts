@@ -16,7 +16,12 @@ export type ToAgent =
   | { readonly t: "retire"; readonly reason: string }
   | { readonly t: "create actor"; readonly id: number; readonly actor: ActorSpec }
   | { readonly t: "supply actor"; readonly actor: number; readonly payload: unknown }
-  | { readonly t: "abandon actor"; readonly actor: number; readonly reason: string; readonly error: Uint8Array | null }
+  | {
+      readonly t: "abandon actor";
+      readonly actor: number;
+      readonly reason: string;
+      readonly error: Uint8Array | null;
+    }
   | { readonly t: "actor address"; readonly id: number; readonly actor: number }
   | { readonly t: "get actor"; readonly id: number; readonly name: string; readonly namespace: string }
   | { readonly t: "list actors"; readonly id: number; readonly namespace: string | null }
@@ -32,7 +37,14 @@ export type ToAgent =
 
 /** From the agent to a driver or worker. */
 export type FromAgent =
-  | { readonly t: "grant"; readonly worker: number; readonly lease: number; readonly path: string; readonly pid: number; readonly shape: string }
+  | {
+      readonly t: "grant";
+      readonly worker: number;
+      readonly lease: number;
+      readonly path: string;
+      readonly pid: number;
+      readonly shape: string;
+    }
   | { readonly t: "recall"; readonly worker: number; readonly lease: number; readonly shape: string }
   | { readonly t: "process ended"; readonly process: number; readonly reason: string }
   | { readonly t: "infeasible"; readonly shape: string; readonly missing: string; readonly actor: number }
@@ -43,8 +55,19 @@ export type FromAgent =
   | { readonly t: "cannot start"; readonly reason: string }
   /** The store is full of objects that are in use: collect what is garbage. */
   | { readonly t: "collect" }
-  | { readonly t: "log"; readonly stream: "stdout" | "stderr"; readonly label: string; readonly pid: number; readonly text: string }
-  | { readonly t: "reply"; readonly id: number; readonly value: unknown; readonly error?: { readonly code: string; readonly message: string } };
+  | {
+      readonly t: "log";
+      readonly stream: "stdout" | "stderr";
+      readonly label: string;
+      readonly pid: number;
+      readonly text: string;
+    }
+  | {
+      readonly t: "reply";
+      readonly id: number;
+      readonly value: unknown;
+      readonly error?: { readonly code: string; readonly message: string };
+    };
 
 /** Everything the agent and the hosting worker need to make an actor. */
 export interface ActorSpec {
@@ -58,7 +81,11 @@ export interface ActorSpec {
   readonly placement: ResourceVector;
   readonly running: ResourceVector;
   readonly maxConcurrency: number;
-  readonly groups: readonly { readonly name: string; readonly limit: number; readonly methods: readonly string[] }[];
+  readonly groups: readonly {
+    readonly name: string;
+    readonly limit: number;
+    readonly methods: readonly string[];
+  }[];
   /** Method name → how its calls travel; what handles elsewhere need. */
   readonly methods: Record<string, ActorMethod>;
   readonly options: object;

@@ -350,7 +350,8 @@ export class Agent {
   #giveUpWaiting(reason: string): void {
     this.#processes.sendAll({ t: "cannot start", reason });
     for (const { actor, state } of this.#actors.list()) {
-      if (state === "pending") this.#actor({ type: "kill", actor, reason: `workers cannot start: ${reason}` });
+      if (state === "pending")
+        this.#actor({ type: "kill", actor, reason: `workers cannot start: ${reason}` });
     }
   }
 

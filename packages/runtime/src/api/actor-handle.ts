@@ -30,7 +30,9 @@ const probes = new Set([
 class ActorHandleObject {
   [inspect.custom](): string {
     const client = clients.get(this);
-    return client === undefined ? "ActorHandle" : `ActorHandle(${client.descriptor.className}, ${actorIdOf(client.id)})`;
+    return client === undefined
+      ? "ActorHandle"
+      : `ActorHandle(${client.descriptor.className}, ${actorIdOf(client.id)})`;
   }
 }
 Object.defineProperty(ActorHandleObject, "name", { value: "ActorHandle" });
@@ -60,7 +62,9 @@ export function makeHandle(client: ActorClient, member: Member): object {
       throw new TypeError(noSuchMethod(className, property, Object.keys(methods)));
     },
     has: (_target, property) =>
-      typeof property === "symbol" ? Reflect.has(target, property) : Object.hasOwn(client.descriptor.methods, property),
+      typeof property === "symbol"
+        ? Reflect.has(target, property)
+        : Object.hasOwn(client.descriptor.methods, property),
     set: (_target, property) => refuseChange(client, property),
     defineProperty: (_target, property) => refuseChange(client, property),
     deleteProperty: (_target, property) => refuseChange(client, property),
@@ -85,11 +89,16 @@ function refuseChange(client: ActorClient, property: string | symbol): never {
   );
 }
 
-async function whenReady(client: ActorClient, member: Member, options: GetOptions<AbortSignal> | undefined): Promise<void> {
+async function whenReady(
+  client: ActorClient,
+  member: Member,
+  options: GetOptions<AbortSignal> | undefined,
+): Promise<void> {
   const { className } = client.descriptor;
   const deadline = new Deadline(
     options,
-    (timeoutMs) => new IonoError("GetTimeout", `actor ${className} is not ready after ${formatDuration(timeoutMs)}`),
+    (timeoutMs) =>
+      new IonoError("GetTimeout", `actor ${className} is not ready after ${formatDuration(timeoutMs)}`),
   );
   // A task that waits gives up its place: the actor may need it in order to start.
   const interrupted = Promise.withResolvers<never>();
@@ -114,4 +123,3 @@ onNewMember((member) => {
     },
   });
 });
-

@@ -1,5 +1,11 @@
 /** `kill`, `exitActor`, `getActor`, `listNamedActors`. */
-import { compileGetActor, compileListNamedActors, IonoError, type GetActorOptions, type ListNamedActorsOptions } from "@iono/core";
+import {
+  compileGetActor,
+  compileListNamedActors,
+  IonoError,
+  type GetActorOptions,
+  type ListNamedActorsOptions,
+} from "@iono/core";
 import { ActorExit } from "../executor/actor-exit.ts";
 import { taskStorage } from "../executor/task-context.ts";
 import type { ActorDescriptor } from "../owner/payload.ts";
@@ -26,12 +32,20 @@ export function exitActor(): never {
 }
 
 /** @throws IonoError NoSuchActor; BadOption naming the field, the value and what would be right. */
-export const getActor = (async (first: unknown, second?: unknown, third?: GetActorOptions): Promise<object> => {
+export const getActor = (async (
+  first: unknown,
+  second?: unknown,
+  third?: GetActorOptions,
+): Promise<object> => {
   const byClass = typeof first === "function" || first instanceof RemoteClassObject;
   const options = (byClass ? third : second) as GetActorOptions | undefined;
   const { name, namespace } = compileGetActor(byClass ? second : first, options);
   const member = currentMember();
-  const request = member.agent.request<ActorDescriptor>({ t: "get actor", name, namespace: namespace || member.options.namespace });
+  const request = member.agent.request<ActorDescriptor>({
+    t: "get actor",
+    name,
+    namespace: namespace || member.options.namespace,
+  });
   let handle: object = {};
   await member.acquireActor(request, (descriptor) => {
     handle = makeHandle(member.actorClient(descriptor, false, true), member);
@@ -43,8 +57,13 @@ export const getActor = (async (first: unknown, second?: unknown, third?: GetAct
  * Living named actors: of this program's namespace, of another, or of all.
  * @throws IonoError BadOption naming the field, the value and what would be right.
  */
-export async function listNamedActors(options?: ListNamedActorsOptions): Promise<{ name: string; namespace: string }[]> {
+export async function listNamedActors(
+  options?: ListNamedActorsOptions,
+): Promise<{ name: string; namespace: string }[]> {
   const namespace = compileListNamedActors(options);
   const member = currentMember();
-  return member.agent.request({ t: "list actors", namespace: namespace === "" ? member.options.namespace : namespace });
+  return member.agent.request({
+    t: "list actors",
+    namespace: namespace === "" ? member.options.namespace : namespace,
+  });
 }

@@ -25,7 +25,12 @@ let running: Running | null = null;
  */
 export async function init(options?: InitOptions): Promise<Cluster> {
   if (memberIfAny() !== null) {
-    throw new IonoError("BadOption", running === null ? "init() is for the program, not for tasks" : "init() was called already; shutdown() first");
+    throw new IonoError(
+      "BadOption",
+      running === null
+        ? "init() is for the program, not for tasks"
+        : "init() was called already; shutdown() first",
+    );
   }
   const started = start(options);
   if (!(started instanceof InlineRuntime)) await started.member.agent.request({ t: "status" });

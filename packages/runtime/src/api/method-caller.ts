@@ -24,7 +24,13 @@ export class MethodCaller {
   #definition: Definition | null = null;
 
   /** @throws IonoError BadOption naming the option. */
-  constructor(handle: object, client: ActorClient, member: Member, method: string, overrides: MethodOptions | undefined) {
+  constructor(
+    handle: object,
+    client: ActorClient,
+    member: Member,
+    method: string,
+    overrides: MethodOptions | undefined,
+  ) {
     this.#handle = handle;
     this.#client = client;
     this.#member = member;
@@ -32,11 +38,18 @@ export class MethodCaller {
     this.#overrides = overrides;
     const { options, groups } = client.descriptor;
     const { methods } = options as HandleOptions;
-    this.#options = compileMethodOptions(Object.hasOwn(methods, method) ? methods[method] : undefined, overrides);
+    this.#options = compileMethodOptions(
+      Object.hasOwn(methods, method) ? methods[method] : undefined,
+      overrides,
+    );
     const { concurrencyGroup } = this.#options;
     if (concurrencyGroup !== "" && !groups.some(({ name }) => name === concurrencyGroup)) {
       const known = groups.map(({ name }) => name).join(", ") || "none is declared";
-      throw badOption("method option concurrencyGroup", concurrencyGroup, `one of the actor's concurrencyGroups (${known})`);
+      throw badOption(
+        "method option concurrencyGroup",
+        concurrencyGroup,
+        `one of the actor's concurrencyGroups (${known})`,
+      );
     }
   }
 
@@ -50,7 +63,10 @@ export class MethodCaller {
 
   /** The same method with other options; this one stays as it is. @throws IonoError BadOption naming the option. */
   options(overrides: MethodOptions): MethodCaller {
-    return new MethodCaller(this.#handle, this.#client, this.#member, this.#method, { ...this.#overrides, ...overrides });
+    return new MethodCaller(this.#handle, this.#client, this.#member, this.#method, {
+      ...this.#overrides,
+      ...overrides,
+    });
   }
 
   /** Calls with the same options share a definition, and with it the number by which the actor knows it. */

@@ -1,5 +1,12 @@
 /** `get`, `put`, `wait`, `cancel`, `free`: refs and their values. */
-import { compileGetOptions, compileWaitOptions, IonoError, payloadForms, type GetOptions, type WaitOptions } from "@iono/core";
+import {
+  compileGetOptions,
+  compileWaitOptions,
+  IonoError,
+  payloadForms,
+  type GetOptions,
+  type WaitOptions,
+} from "@iono/core";
 import { cancelRef } from "../owner/cancel.ts";
 import { getMany, getOne, unlimited, type GetOptions as CompiledGet } from "../owner/get.ts";
 import { Ref, refState } from "../owner/object-ref.ts";
@@ -14,7 +21,8 @@ import type { Cancel, CancelOptions, Get, ObjectRef, Wait } from "./types.ts";
 export const get = ((refs: unknown, options?: GetOptions<AbortSignal>): Promise<unknown> => {
   try {
     const { owner } = currentMember();
-    const compiled: CompiledGet = options === undefined ? unlimited : (compileGetOptions(options) as CompiledGet);
+    const compiled: CompiledGet =
+      options === undefined ? unlimited : (compileGetOptions(options) as CompiledGet);
     if (refs instanceof Ref) return getOne(owner, refs, compiled);
     if (!Array.isArray(refs)) throw notARef("get", refs);
     for (const ref of refs) if (!(ref instanceof Ref)) throw notARef("get", ref);
@@ -36,9 +44,14 @@ export async function putAsync<T>(value: T): Promise<ObjectRef<T>> {
 
 export const wait = (async (refs: unknown, options?: WaitOptions<AbortSignal>): Promise<unknown> => {
   if (!Array.isArray(refs)) throw notARef("wait", refs, "a list of refs");
-  for (const ref of refs) if (!(ref instanceof Ref) && !(ref instanceof RefStream)) throw notARef("wait", ref);
+  for (const ref of refs)
+    if (!(ref instanceof Ref) && !(ref instanceof RefStream)) throw notARef("wait", ref);
   const compiled = compileWaitOptions(options, refs.length);
-  return waitFor(currentMember().owner, refs as AnyWaitable[], compiled as { count: number; timeoutMs: number; signal: AbortSignal | undefined });
+  return waitFor(
+    currentMember().owner,
+    refs as AnyWaitable[],
+    compiled as { count: number; timeoutMs: number; signal: AbortSignal | undefined },
+  );
 }) as Wait;
 
 export const cancel = ((ref: unknown, options: CancelOptions = {}): void => {

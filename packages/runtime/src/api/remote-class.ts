@@ -1,10 +1,5 @@
 /** `remote(Class)`: what makes actors. */
-import {
-  compileActorOptions,
-  IonoError,
-  type ActorOptions,
-  type CompiledActorOptions,
-} from "@iono/core";
+import { compileActorOptions, IonoError, type ActorOptions, type CompiledActorOptions } from "@iono/core";
 import { isImporting } from "../capture/index.ts";
 import type { Member } from "../member/member.ts";
 import type { ActorClient } from "../owner/actor-client.ts";
@@ -100,16 +95,28 @@ Object.defineProperty(RemoteClassObject, "name", { value: "RemoteClass" });
 Object.defineProperty(RemoteClassObject.prototype, travelsByReference, { value: true });
 
 /** Declares the actor at once, so that its handle may go anywhere; its arguments follow when they are there. */
-function create(member: Member, client: ActorClient, actorClass: EncodedClass, given: readonly (Outgoing | Ref)[]): void {
+function create(
+  member: Member,
+  client: ActorClient,
+  actorClass: EncodedClass,
+  given: readonly (Outgoing | Ref)[],
+): void {
   const { descriptor } = client;
   const isReady = given.every((each) => !(each instanceof Ref) || isValue(each));
   const payload = isReady ? payloadOf(member, actorClass, given) : null;
   const holding = [actorClass, ...given].some((each) => each instanceof Ref || each.payload.form !== 0);
-  const request = member.agent.request<ActorDescriptor | null>({ t: "create actor", actor: { ...descriptor, payload } });
+  const request = member.agent.request<ActorDescriptor | null>({
+    t: "create actor",
+    actor: { ...descriptor, payload },
+  });
   const supply = (): void => {
     const failure = failureOf(given);
     if (failure === null) {
-      member.agent.notify({ t: "supply actor", actor: descriptor.actor, payload: payloadOf(member, actorClass, given) });
+      member.agent.notify({
+        t: "supply actor",
+        actor: descriptor.actor,
+        payload: payloadOf(member, actorClass, given),
+      });
       client.created(holding);
       return;
     }
@@ -122,7 +129,8 @@ function create(member: Member, client: ActorClient, actorClass: EncodedClass, g
     .acquireActor(request, (existing) => {
       if (existing !== null) {
         // Killed before it was known whom that meant.
-        if (client.dead) member.agent.notify({ t: "kill actor", actor: existing.actor, reason: "it was killed by kill()" });
+        if (client.dead)
+          member.agent.notify({ t: "kill actor", actor: existing.actor, reason: "it was killed by kill()" });
         const known = member.redirect(client, existing);
         if (known === null) client.created(false);
         else client.standFor(known, makeHandle(known, member));
@@ -149,7 +157,11 @@ function failureOf(given: readonly (Outgoing | Ref)[]): { failure: Failure | nul
   return null;
 }
 
-function payloadOf(member: Member, actorClass: EncodedClass, given: readonly (Outgoing | Ref)[]): ActorPayload {
+function payloadOf(
+  member: Member,
+  actorClass: EncodedClass,
+  given: readonly (Outgoing | Ref)[],
+): ActorPayload {
   return {
     key: actorClass.key,
     actorClass: actorClass.payload,
@@ -190,7 +202,8 @@ onNewMember((member) => {
       if (wire.kind !== "class") throw new Error("unreachable");
       if (wire.payload !== undefined) member.learnDefinition(wire.key, wire.payload);
       for (const [key, payload] of wire.companions ?? []) member.learnDefinition(key, payload);
-      const received = wire.payload === undefined ? null : member.owner.references.receive(wire.payload, false);
+      const received =
+        wire.payload === undefined ? null : member.owner.references.receive(wire.payload, false);
       const { base, overrides } = wire.options as { base: ActorOptions; overrides: ActorOptions };
       return new RemoteClassObject(new ClassCode({ reference: wire, received }), base, overrides);
     },

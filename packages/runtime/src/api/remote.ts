@@ -107,7 +107,9 @@ export class RemoteFunctionObject {
       options: { base: this.#options ?? {}, overrides: this.#overrides ?? {} },
       name: this.#name,
       generator: this.#generator,
-      ...(definition?.payload === null || definition === null ? {} : { payload: member.owner.references.currentPayload(definition.payload, definition.holds) }),
+      ...(definition?.payload === null || definition === null
+        ? {}
+        : { payload: member.owner.references.currentPayload(definition.payload, definition.holds) }),
       ...(companions.length === 0 ? {} : { companions }),
     };
   }
@@ -130,7 +132,8 @@ export class RemoteFunctionObject {
     if (this.#member === member && this.#definition !== null && !this.#volatile) return this.#definition;
     const known = this.#member === member ? this.#definition : null;
     // Asked again while it is: what a function captures may have had no value yet.
-    if ("fn" in this.#source && (known === null || this.#volatile)) this.#volatile = isVolatile(this.#source.fn);
+    if ("fn" in this.#source && (known === null || this.#volatile))
+      this.#volatile = isVolatile(this.#source.fn);
     const { payload, holds } = this.#encode(member);
     if (known !== null && samePayload(known.payload, payload)) return known;
     if (known !== null) this.#numbers.delete(member);

@@ -140,7 +140,12 @@ export type ActorMethods<I> = {
 /** Options of an actor whose instances are `I`: `methods` takes the names of its methods. */
 export type ActorOptionsOf<I> = Omit<ActorOptions, "methods"> & {
   /** Names that every object has (`toString`) cannot be told from those that are left out. */
-  methods?: { readonly [K in Exclude<MethodNames<I>, keyof (typeof Object)["prototype"]>]?: Omit<MethodOptions, "numReturns"> };
+  methods?: {
+    readonly [K in Exclude<MethodNames<I>, keyof (typeof Object)["prototype"]>]?: Omit<
+      MethodOptions,
+      "numReturns"
+    >;
+  };
 };
 
 /** A class whose instances live elsewhere. */

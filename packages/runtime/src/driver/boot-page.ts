@@ -20,7 +20,10 @@ export function writeBootPage(memory: ArrayBuffer, agentPid: number, path: strin
 }
 
 /** Waits, blocking, for the agent; null when it does not come. */
-export function readBootPage(memory: ArrayBuffer, platform: Platform): { path: string; agentPid: number } | null {
+export function readBootPage(
+  memory: ArrayBuffer,
+  platform: Platform,
+): { path: string; agentPid: number } | null {
   const words = new Int32Array(memory, 0, 3);
   const began = performance.now();
   while (Atomics.load(words, 0) !== 1) {

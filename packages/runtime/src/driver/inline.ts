@@ -55,7 +55,10 @@ export class InlineRuntime {
       agent,
     );
     for (let i = 0; i < lanesOf(options); i++) this.#addLane();
-    this.member.execute(newExecutor(this.member, () => {}), false);
+    this.member.execute(
+      newExecutor(this.member, () => {}),
+      false,
+    );
     this.member.onPool = (pool) => {
       for (const lane of this.#lanes) this.#serve(lane, pool);
     };
@@ -66,7 +69,11 @@ export class InlineRuntime {
   }
 
   #addLane(): Lane {
-    const lane: Lane = { number: this.#nextLane--, executor: newExecutor(this.member, () => {}), senders: new Map() };
+    const lane: Lane = {
+      number: this.#nextLane--,
+      executor: newExecutor(this.member, () => {}),
+      senders: new Map(),
+    };
     this.#lanes.push(lane);
     return lane;
   }
@@ -144,11 +151,14 @@ class InlineAgent extends AgentLink {
 
   override notify(message: ToAgent): void {
     if (message.t === "replace") this.replace(message.worker, message.reason);
-    else if (message.t === "kill actor") this.#handle({ type: "kill", actor: message.actor, reason: message.reason });
-    else if (message.t === "supply actor") this.#handle({ type: "supply", actor: message.actor, payload: message.payload });
+    else if (message.t === "kill actor")
+      this.#handle({ type: "kill", actor: message.actor, reason: message.reason });
+    else if (message.t === "supply actor")
+      this.#handle({ type: "supply", actor: message.actor, payload: message.payload });
     else if (message.t === "abandon actor") {
       this.#handle({ type: "abandon", actor: message.actor, reason: message.reason, error: message.error });
-    } else if (message.t === "drop actor") this.#handle({ type: "drop", actor: message.actor, holder: driverNumber });
+    } else if (message.t === "drop actor")
+      this.#handle({ type: "drop", actor: message.actor, holder: driverNumber });
   }
 
   override request<T>(message: { readonly t: string }): Promise<T> {
@@ -174,13 +184,21 @@ class InlineAgent extends AgentLink {
           this.#handle({ type: "hold", actor: spec.actor, holder: driverNumber });
           return Promise.resolve({ ...spec, payload: null });
         }
-        return Promise.reject(new IonoError("NoSuchActor", `no actor is named "${message.name}" in namespace "${message.namespace}"`));
+        return Promise.reject(
+          new IonoError(
+            "NoSuchActor",
+            `no actor is named "${message.name}" in namespace "${message.namespace}"`,
+          ),
+        );
       }
       case "list actors":
         return Promise.resolve(this.#actors.names(message.namespace));
       case "status": {
         const total = resourceAmounts(this.#options.resources);
-        return Promise.resolve({ pid: process.pid, nodes: [{ id: "local", resources: { total, available: total } }] });
+        return Promise.resolve({
+          pid: process.pid,
+          nodes: [{ id: "local", resources: { total, available: total } }],
+        });
       }
       default:
         return Promise.resolve(null);
@@ -191,7 +209,9 @@ class InlineAgent extends AgentLink {
   senderOf(processNumber: number, onLost: (sender: Sender) => void): Sender {
     const hosted = this.#hosted.get(processNumber);
     if (hosted === undefined) throw new IonoError("ActorDied", "the actor is gone");
-    const sender = loopbackSender(this.member.owner, hosted.executor, driverNumber, { worker: processNumber });
+    const sender = loopbackSender(this.member.owner, hosted.executor, driverNumber, {
+      worker: processNumber,
+    });
     hosted.senders.push({ sender, onLost });
     return sender;
   }
@@ -210,12 +230,16 @@ class InlineAgent extends AgentLink {
         break;
       case "created": {
         const existing = instruction.existing === 0 ? undefined : this.#actors.spec(instruction.existing);
-        this.#creations.get(instruction.actor)?.resolve(existing === undefined ? null : { ...existing, payload: null });
+        this.#creations
+          .get(instruction.actor)
+          ?.resolve(existing === undefined ? null : { ...existing, payload: null });
         this.#creations.delete(instruction.actor);
         break;
       }
       case "name taken":
-        this.#creations.get(instruction.actor)?.reject(new IonoError("NameTaken", `an actor named "${instruction.name}" exists already`));
+        this.#creations
+          .get(instruction.actor)
+          ?.reject(new IonoError("NameTaken", `an actor named "${instruction.name}" exists already`));
         this.#creations.delete(instruction.actor);
         break;
       case "alive":

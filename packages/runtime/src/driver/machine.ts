@@ -31,7 +31,10 @@ function quotaV1(): number | null {
 function gpuCount(): number {
   if (!fs.existsSync("/dev/nvidiactl")) return 0;
   try {
-    const text = execFileSync("nvidia-smi", ["--query-gpu=index", "--format=csv,noheader"], { encoding: "utf8", timeout: 5000 });
+    const text = execFileSync("nvidia-smi", ["--query-gpu=index", "--format=csv,noheader"], {
+      encoding: "utf8",
+      timeout: 5000,
+    });
     return text.split("\n").filter((line) => line.trim() !== "").length;
   } catch {
     return 0;

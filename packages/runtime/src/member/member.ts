@@ -74,7 +74,8 @@ export class Member {
       get store() {
         return member.#openStore();
       },
-      currentTask: (): TaskContext | null => (this.executor === null ? null : (taskStorage.getStore() ?? null)),
+      currentTask: (): TaskContext | null =>
+        this.executor === null ? null : (taskStorage.getStore() ?? null),
       waiting: (interrupt) => {
         const running = this.executor === null ? undefined : taskStorage.getStore();
         return running === undefined ? null : running.executor.wait(running, interrupt);
@@ -176,8 +177,10 @@ export class Member {
       pool = new LeasePool(
         this.owner,
         {
-          demand: (from, count) => this.agent.notify({ t: "demand", resources: from.resources as ResourceVector, count }),
-          release: (_from, worker, lease, isLost) => this.agent.notify({ t: "release", worker, lease, isLost }),
+          demand: (from, count) =>
+            this.agent.notify({ t: "demand", resources: from.resources as ResourceVector, count }),
+          release: (_from, worker, lease, isLost) =>
+            this.agent.notify({ t: "release", worker, lease, isLost }),
           get loopback() {
             return member.#mayLoopBack(resources) ? member.#loopback : null;
           },
@@ -286,7 +289,8 @@ export class Member {
         this.options.onLog?.(message);
         break;
       case "cannot start":
-        for (const pool of this.#pools.values()) pool.failQueued(new IonoError("WorkerDied", `workers cannot start: ${message.reason}`));
+        for (const pool of this.#pools.values())
+          pool.failQueued(new IonoError("WorkerDied", `workers cannot start: ${message.reason}`));
         break;
       case "collect":
         this.#store?.collect();
@@ -312,7 +316,9 @@ export class Member {
       pool.lost(lost, this.#deathReason(grant.worker));
       this.owner.flush();
     };
-    const sender = this.peers.formerSender(grant.worker, onLost) ?? this.peers.sender(grant.worker, grant.path, grant.pid, onLost);
+    const sender =
+      this.peers.formerSender(grant.worker, onLost) ??
+      this.peers.sender(grant.worker, grant.path, grant.pid, onLost);
     sender.lease = grant.lease;
     sender.onProgress = () => pool.progressed(sender);
     pool.granted(sender);
@@ -322,8 +328,15 @@ export class Member {
   async #deathReason(worker: number): Promise<string> {
     const known = this.#deaths.get(worker);
     if (known !== undefined) return known;
-    const timeout = new Promise<string>((resolve) => setTimeout(resolve, deathReasonMs, "its link ended").unref());
-    return Promise.race([this.agent.request<string>({ t: "death reason", process: worker }).catch((error: Error) => error.message), timeout]);
+    const timeout = new Promise<string>((resolve) =>
+      setTimeout(resolve, deathReasonMs, "its link ended").unref(),
+    );
+    return Promise.race([
+      this.agent
+        .request<string>({ t: "death reason", process: worker })
+        .catch((error: Error) => error.message),
+      timeout,
+    ]);
   }
 
   #openStore(): StoreClient | null {
@@ -366,7 +379,10 @@ export function loopbackSender(
   const page = inline === null ? platform().sharedPages?.create(linkPage.totalBytes) : undefined;
   const sender = new Sender(inline?.worker ?? processNumber, process.pid, near, page ?? null);
   const attached = executor.attach(processNumber, far, page?.memory ?? null, true);
-  far.listen({ frame: (kind, chunk, start, end) => void executor.frame(attached, kind, chunk, start, end), closed() {} });
+  far.listen({
+    frame: (kind, chunk, start, end) => void executor.frame(attached, kind, chunk, start, end),
+    closed() {},
+  });
   near.listen({
     frame: (kind, chunk, start, end) => {
       if (kind === frameKinds.results) {
@@ -384,7 +400,7 @@ export function loopbackSender(
 }
 
 function infeasibleText({ shape, missing, actor }: Extract<FromAgent, { t: "infeasible" }>): string {
-  const what = actor === 0 ? `tasks that ask for ${shape || "no resources"}` : `an actor that asks for ${shape}`;
+  const what =
+    actor === 0 ? `tasks that ask for ${shape || "no resources"}` : `an actor that asks for ${shape}`;
   return `${what} cannot run on this cluster as it is (${missing}); they wait until a node that fits joins`;
 }
-

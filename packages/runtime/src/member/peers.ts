@@ -96,7 +96,11 @@ export class Peers implements OwnerPeers {
     if (this.connectInstead !== null) return this.connectInstead(processNumber, onLost);
     const pages = platform().sharedPages;
     const page = pages?.create(linkPage.totalBytes);
-    const peer = this.#connect(processNumber, path, page === undefined ? null : `/proc/${process.pid}/fd/${page.fd}`);
+    const peer = this.#connect(
+      processNumber,
+      path,
+      page === undefined ? null : `/proc/${process.pid}/fd/${page.fd}`,
+    );
     const sender = new Sender(processNumber, pid, peer.link, page ?? null);
     peer.sender = sender;
     peer.onLost = () => onLost(sender);
@@ -123,7 +127,13 @@ export class Peers implements OwnerPeers {
   // connecting and accepting
 
   #connect(processNumber: number, path: string, page: string | null): Peer {
-    const peer: Peer = { process: processNumber, link: UnixLink.connect(path, { frame() {}, closed() {} }), sender: null, executor: null, onLost: null };
+    const peer: Peer = {
+      process: processNumber,
+      link: UnixLink.connect(path, { frame() {}, closed() {} }),
+      sender: null,
+      executor: null,
+      onLost: null,
+    };
     peer.link.listen({
       frame: (kind, chunk, start, end) => this.#frame(peer, kind, chunk, start, end),
       closed: (error) => this.#closed(peer, error),
@@ -171,7 +181,8 @@ export class Peers implements OwnerPeers {
     try {
       if (kind !== frameKinds.hello) throw new Error("it did not say who it is");
       hello = unpackMessage(chunk, start, end) as Hello;
-      if (!sameSecret(hello.secret, this.secret) || typeof hello.process !== "number") throw new Error("it does not know the secret");
+      if (!sameSecret(hello.secret, this.secret) || typeof hello.process !== "number")
+        throw new Error("it does not know the secret");
     } catch (error) {
       this.#refuse(link, error instanceof Error ? error.message : String(error));
       return null;
@@ -181,7 +192,8 @@ export class Peers implements OwnerPeers {
     if (!this.#links.has(hello.process)) this.#links.set(hello.process, peer);
     if (this.executor !== null) {
       const pages = platform().sharedPages;
-      const page: SharedPage | undefined = hello.page === null ? undefined : pages?.open(hello.page, linkPage.totalBytes);
+      const page: SharedPage | undefined =
+        hello.page === null ? undefined : pages?.open(hello.page, linkPage.totalBytes);
       peer.executor = this.executor.attach(hello.process, link, page?.memory ?? null);
       peer.onLost = () => page?.close();
     }
@@ -219,7 +231,12 @@ export class Peers implements OwnerPeers {
         return;
       }
     }
-    if (peer.executor !== null && this.executor !== null && this.executor.frame(peer.executor, kind, chunk, start, end)) return;
+    if (
+      peer.executor !== null &&
+      this.executor !== null &&
+      this.executor.frame(peer.executor, kind, chunk, start, end)
+    )
+      return;
     switch (kind) {
       case frameKinds.watch:
         owner.borrows.watched(peer.process, peer.link, chunk, start, end);
@@ -231,14 +248,18 @@ export class Peers implements OwnerPeers {
         owner.borrows.done(peer.process, chunk, start, end);
         break;
       case frameKinds.cancelRef: {
-        cancelForBorrower(owner, unpackMessage(chunk, start, end) as { sequence: number; force: boolean; recursive: boolean });
+        cancelForBorrower(
+          owner,
+          unpackMessage(chunk, start, end) as { sequence: number; force: boolean; recursive: boolean },
+        );
         break;
       }
     }
   }
 
   #closed(peer: Peer, error: Error | undefined): void {
-    if (error !== undefined && !isConnectionLoss(error)) this.#countRefusal(`of process ${peer.process}: ${error.message}`);
+    if (error !== undefined && !isConnectionLoss(error))
+      this.#countRefusal(`of process ${peer.process}: ${error.message}`);
     this.#open.delete(peer.link);
     if (this.#senders.get(peer.process) === peer) this.#senders.delete(peer.process);
     if (this.#links.get(peer.process) === peer) this.#links.delete(peer.process);
@@ -254,4 +275,3 @@ function sameSecret(given: unknown, secret: string): boolean {
   const b = Buffer.from(secret);
   return a.length === b.length && timingSafeEqual(a, b);
 }
-

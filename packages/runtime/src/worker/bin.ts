@@ -43,7 +43,9 @@ const member: Member = new Member({
     process.title = `iono actor ${actor.className}`;
     member.actorId = actorIdOf(actor.actor);
     member.taskResources = actor.running;
-    hostActor(member, executor, actor, (error, message) => member.agent.notify({ t: "actor constructed", error, message }));
+    hostActor(member, executor, actor, (error, message) =>
+      member.agent.notify({ t: "actor constructed", error, message }),
+    );
   },
 });
 

@@ -22,7 +22,12 @@ export interface ActorPayload {
 /** Told when the constructor has run: with its packed failure and what to say of it, or with null. */
 export type ConstructionReport = (error: Uint8Array | null, message: string) => void;
 
-export function hostActor(member: Member, executor: Executor, spec: ActorSpec, report: ConstructionReport): void {
+export function hostActor(
+  member: Member,
+  executor: Executor,
+  spec: ActorSpec,
+  report: ConstructionReport,
+): void {
   const defaultGroup: ConcurrencyGroup = { name: "default", limit: spec.maxConcurrency, running: 0 };
   const named = new Map<string, ConcurrencyGroup>();
   const byMethod = new Map<string, ConcurrencyGroup>();
@@ -61,7 +66,8 @@ export function actorIdOf(actor: number): string {
 
 async function construct(member: Member, spec: ActorSpec): Promise<object> {
   const { key, actorClass, companions, args } = spec.payload as ActorPayload;
-  for (const [each, payload] of [[key, actorClass] as const, ...companions]) member.learnDefinition(each, payload);
+  for (const [each, payload] of [[key, actorClass] as const, ...companions])
+    member.learnDefinition(each, payload);
   const { owner } = member;
   const received = [actorClass, ...args].map((payload) => owner.references.receive(payload, false));
   await owner.borrows.confirmed();
@@ -75,7 +81,8 @@ function packFailure(member: Member, error: unknown, className: string): Uint8Ar
   try {
     return packMessage(member.owner.codec.encode([error, origin], ["error"]).payload);
   } catch (reason) {
-    return packMessage(member.owner.codec.encode([stableError(error, toError(reason)), origin], ["error"]).payload);
+    return packMessage(
+      member.owner.codec.encode([stableError(error, toError(reason)), origin], ["error"]).payload,
+    );
   }
 }
-

@@ -34,7 +34,9 @@ class Counting {
 
 describe("how many calls run at a time", () => {
   it("1,000 of an actor with async methods, unless said (H1)", async () => {
-    const counting = remote(Counting, { concurrencyGroups: { control: { limit: 1, methods: ["open", "count"] } } }).remote();
+    const counting = remote(Counting, {
+      concurrencyGroups: { control: { limit: 1, methods: ["open", "count"] } },
+    }).remote();
     const waiting = Array.from({ length: 1500 }, () => counting.wait.remote());
     await until(async () => (await get(counting.count.remote())) === 1000);
     counting.open.remote();
@@ -42,7 +44,10 @@ describe("how many calls run at a time", () => {
   });
 
   it("one with maxConcurrency 1, one of an actor without async methods (H1)", async () => {
-    const counting = remote(Counting, { maxConcurrency: 1, concurrencyGroups: { control: { limit: 1, methods: ["open"] } } }).remote();
+    const counting = remote(Counting, {
+      maxConcurrency: 1,
+      concurrencyGroups: { control: { limit: 1, methods: ["open"] } },
+    }).remote();
     const waiting = Array.from({ length: 5 }, () => counting.wait.remote());
     counting.open.remote();
     expect(await get(waiting)).toEqual([1, 1, 1, 1, 1]);
@@ -95,7 +100,9 @@ describe("how many calls run at a time", () => {
     const waiting = Array.from({ length: 2000 }, () => dying.wait.remote());
     dying.die.remote();
     const outcomes = await Promise.allSettled(waiting.map((ref) => get(ref)));
-    const codes = outcomes.map((each) => (each.status === "rejected" ? (each.reason as { code: string }).code : "fulfilled"));
+    const codes = outcomes.map((each) =>
+      each.status === "rejected" ? (each.reason as { code: string }).code : "fulfilled",
+    );
     expect(new Set(codes)).toEqual(new Set(["ActorDied"]));
   });
 
@@ -139,7 +146,10 @@ describe("concurrency groups", () => {
       return "quick";
     }
   }
-  const Grouped = remote(Groups, { maxConcurrency: 1, concurrencyGroups: { io: { limit: 2, methods: ["read"] }, other: { limit: 1 } } });
+  const Grouped = remote(Groups, {
+    maxConcurrency: 1,
+    concurrencyGroups: { io: { limit: 2, methods: ["read"] }, other: { limit: 1 } },
+  });
 
   it("a full group blocks neither the others nor the default (H5)", async () => {
     const groups = Grouped.remote();
@@ -163,9 +173,15 @@ describe("concurrency groups", () => {
     expect(await get(elsewhere)).toBe("H6 io");
     gate.open.remote("H6");
     await get(held);
-    expect(() => groups.quick.options({ concurrencyGroup: "fast" })).toThrow(/concurrencyGroup must be one of .*io, other.*fast/);
-    expect(() => remote(Groups, { methods: { quick: { concurrencyGroup: "fast" } } })).toThrow(/concurrencyGroup/);
-    expect(() => remote(Groups, { concurrencyGroups: { io: { limit: 1, methods: ["reed"] } } })).toThrow(/did you mean read/);
+    expect(() => groups.quick.options({ concurrencyGroup: "fast" })).toThrow(
+      /concurrencyGroup must be one of .*io, other.*fast/,
+    );
+    expect(() => remote(Groups, { methods: { quick: { concurrencyGroup: "fast" } } })).toThrow(
+      /concurrencyGroup/,
+    );
+    expect(() => remote(Groups, { concurrencyGroups: { io: { limit: 1, methods: ["reed"] } } })).toThrow(
+      /did you mean read/,
+    );
   });
 });
 
@@ -217,7 +233,10 @@ describe("cancelling a call", () => {
   });
 
   it("that waits in the actor, in both kinds of place, never runs", async () => {
-    const actor = remote(Cancellable, { maxConcurrency: 1, concurrencyGroups: { control: { limit: 1, methods: ["state"] } } }).remote();
+    const actor = remote(Cancellable, {
+      maxConcurrency: 1,
+      concurrencyGroups: { control: { limit: 1, methods: ["state"] } },
+    }).remote();
     const held = actor.hold.remote({ gate }, "held");
     const notes = Array.from({ length: 1200 }, (_, i) => actor.note.remote(String(i)));
     await until(async () => (await get(gate.waits.remote("held"))) === 1);
@@ -240,9 +259,14 @@ describe("cancelling a call", () => {
   it("by its timeout, of the method or of the call", async () => {
     const actor = remote(Cancellable, { methods: { untilAborted: { timeout: 60 } } }).remote();
     await actor.ready();
-    await expect(get(actor.untilAborted.remote())).rejects.toMatchObject({ code: "TaskTimeout", message: expect.stringContaining("60 ms") });
+    await expect(get(actor.untilAborted.remote())).rejects.toMatchObject({
+      code: "TaskTimeout",
+      message: expect.stringContaining("60 ms"),
+    });
     const own = actor.untilAborted.options({ timeout: "20ms", name: "mine" }).remote();
-    await expect(get(own)).rejects.toMatchObject({ message: expect.stringMatching(/^mine did not finish within 20 ms/) });
+    await expect(get(own)).rejects.toMatchObject({
+      message: expect.stringMatching(/^mine did not finish within 20 ms/),
+    });
   });
 });
 

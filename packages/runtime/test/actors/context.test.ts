@@ -31,7 +31,15 @@ describe("runtimeContext", () => {
     const [node] = await nodes();
     expect(here().jobId).toMatch(/^job-[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(here().jobId).toBe(here().jobId);
-    expect(here()).toMatchObject({ nodeId: node.id, taskId: undefined, actorId: undefined, attempt: 0, gpuIds: [], namespace: "context", aborted: false });
+    expect(here()).toMatchObject({
+      nodeId: node.id,
+      taskId: undefined,
+      actorId: undefined,
+      attempt: 0,
+      gpuIds: [],
+      namespace: "context",
+      aborted: false,
+    });
   });
 
   it("of a task: its own resources, its id, its program's job and namespace (R8)", async () => {
@@ -41,7 +49,15 @@ describe("runtimeContext", () => {
       task.options({ numCpus: 0.5, resources: { seat: 1.5 }, memory: "64MiB" }).remote(),
       task.options({ numCpus: 0 }).remote(),
     ]);
-    expect(first).toMatchObject({ jobId: here().jobId, nodeId: "local", actorId: undefined, attempt: 0, resources: { CPU: 1 }, gpuIds: [], namespace: "context" });
+    expect(first).toMatchObject({
+      jobId: here().jobId,
+      nodeId: "local",
+      actorId: undefined,
+      attempt: 0,
+      resources: { CPU: 1 },
+      gpuIds: [],
+      namespace: "context",
+    });
     expect(first.taskId).toMatch(/^task-1-[0-9a-z]+$/);
     expect(second.taskId).not.toBe(first.taskId);
     expect(second.resources).toEqual({ CPU: 0.5, seat: 1.5, memory: 64 * 1024 ** 2 });
@@ -50,9 +66,22 @@ describe("runtimeContext", () => {
 
   it("of an actor: its id and what it holds, in the constructor too (R8)", async () => {
     const actor = remote(Actor, { resources: { seat: 1 } }).remote();
-    const [constructed, inMethod, later] = await get([actor.inConstructor.remote(), actor.inMethod.remote(), actor.later.remote()]);
-    expect(constructed).toMatchObject({ actorId: expect.stringMatching(/^actor-1-[0-9a-z]+$/), taskId: undefined, resources: { seat: 1 }, namespace: "context" });
-    expect(inMethod).toMatchObject({ actorId: constructed.actorId, taskId: expect.stringMatching(/^task-/), resources: { seat: 1 } });
+    const [constructed, inMethod, later] = await get([
+      actor.inConstructor.remote(),
+      actor.inMethod.remote(),
+      actor.later.remote(),
+    ]);
+    expect(constructed).toMatchObject({
+      actorId: expect.stringMatching(/^actor-1-[0-9a-z]+$/),
+      taskId: undefined,
+      resources: { seat: 1 },
+      namespace: "context",
+    });
+    expect(inMethod).toMatchObject({
+      actorId: constructed.actorId,
+      taskId: expect.stringMatching(/^task-/),
+      resources: { seat: 1 },
+    });
     expect(later).toMatchObject({ actorId: constructed.actorId, taskId: expect.stringMatching(/^task-/) });
     expect(later.taskId).not.toBe(inMethod.taskId);
     const other = remote(Actor).remote();

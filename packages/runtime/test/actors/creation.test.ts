@@ -32,7 +32,11 @@ describe("constructors", () => {
 
   it("that throw: every call fails with their text and cause, and the actor stays dead (F9)", async () => {
     const broken = remote(Broken).remote("no model here");
-    const died = { code: "ActorDied", message: expect.stringContaining("RangeError: no model here"), cause: expect.any(RangeError) };
+    const died = {
+      code: "ActorDied",
+      message: expect.stringContaining("RangeError: no model here"),
+      cause: expect.any(RangeError),
+    };
     await expect(get(broken.f.remote())).rejects.toMatchObject(died);
     await expect(broken.ready()).rejects.toMatchObject(died);
     await expect(get(broken.f.remote())).rejects.toMatchObject(died);
@@ -62,7 +66,9 @@ describe("constructors", () => {
     expect(await get(answer)).toBe(4);
     await ready;
 
-    const failing = remote(Sum).options({ name: "fails" }).remote(number.remote({ gate }, -1), 1, { ref: put(0) });
+    const failing = remote(Sum)
+      .options({ name: "fails" })
+      .remote(number.remote({ gate }, -1), 1, { ref: put(0) });
     const lost = failing.get.remote();
     gate.open.remote("F10 -1");
     await expect(get(lost)).rejects.toMatchObject({ code: "ActorDied", cause: expect.any(RangeError) });
@@ -72,7 +78,10 @@ describe("constructors", () => {
     using gone = put(5);
     gone[Symbol.dispose]();
     const without = remote(Sum).remote(gone, 1, { ref: put(0) });
-    await expect(get(without.get.remote())).rejects.toMatchObject({ code: "ActorDied", message: expect.stringContaining("was released") });
+    await expect(get(without.get.remote())).rejects.toMatchObject({
+      code: "ActorDied",
+      message: expect.stringContaining("was released"),
+    });
   });
 
   it("have their large arguments although the creator dropped everything", async () => {
@@ -86,7 +95,8 @@ describe("constructors", () => {
       }
     }
     const ask = remote(async (held: { holder: ActorHandle<typeof Holder> }) => get(held.holder.get.remote()));
-    const answer = (() => ask.remote({ holder: remote(Holder).remote(put(new Float64Array(300_000).fill(1))) }))();
+    const answer = (() =>
+      ask.remote({ holder: remote(Holder).remote(put(new Float64Array(300_000).fill(1))) }))();
     let rounds = 0;
     await collectUntil(() => ++rounds > 5);
     expect(await get(answer)).toBe(300_000);
@@ -117,7 +127,10 @@ describe("kill", () => {
     const call = second.pid.remote();
     const third = Seated.remote();
     kill(second);
-    await expect(get(call)).rejects.toMatchObject({ code: "ActorDied", message: expect.stringContaining("kill()") });
+    await expect(get(call)).rejects.toMatchObject({
+      code: "ActorDied",
+      message: expect.stringContaining("kill()"),
+    });
     kill(first);
     expect(await get(third.pid.remote())).toBeGreaterThan(0);
     kill(third);
@@ -146,7 +159,10 @@ describe("kill", () => {
       }
     }
     const quits = remote(Quits).remote();
-    await expect(get(quits.quit.remote())).rejects.toMatchObject({ code: "ActorDied", message: expect.stringContaining("exit code 3") });
+    await expect(get(quits.quit.remote())).rejects.toMatchObject({
+      code: "ActorDied",
+      message: expect.stringContaining("exit code 3"),
+    });
   });
 });
 

@@ -1,7 +1,17 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { exitActor, get, init, kill, put, remote, shutdown, type ActorHandle, type ObjectRef } from "../../src/index.ts";
+import {
+  exitActor,
+  get,
+  init,
+  kill,
+  put,
+  remote,
+  shutdown,
+  type ActorHandle,
+  type ObjectRef,
+} from "../../src/index.ts";
 import { notes, removeSignals, signalFolder } from "../tasks/signals.ts";
 import { collectUntil, Gate, isNamed, lives, until, type GateHandle } from "./helpers.ts";
 
@@ -162,7 +172,10 @@ describe("an actor ends", () => {
     expect(await get(first)).toBeGreaterThan(0);
     expect((await get(large)).length).toBe(200_000);
     kill(actor);
-    await expect(get(spinning)).rejects.toMatchObject({ code: "ActorDied", message: expect.stringContaining("kill()") });
+    await expect(get(spinning)).rejects.toMatchObject({
+      code: "ActorDied",
+      message: expect.stringContaining("kill()"),
+    });
   });
 });
 
@@ -188,11 +201,16 @@ describe("exitActor", () => {
     const behind = [actor.pid.remote(), actor.pid.remote()];
     expect(await get(before)).toBe(pid);
     for (const ref of [leaving, ...behind]) {
-      await expect(get(ref)).rejects.toMatchObject({ code: "ActorDied", message: expect.stringContaining("exitActor()") });
+      await expect(get(ref)).rejects.toMatchObject({
+        code: "ActorDied",
+        message: expect.stringContaining("exitActor()"),
+      });
     }
     await until(() => !lives(pid));
     expect(notes(folder, "exits")).toContain("left");
-    await expect(get(actor.pid.remote())).rejects.toMatchObject({ message: expect.stringContaining("exitActor()") });
+    await expect(get(actor.pid.remote())).rejects.toMatchObject({
+      message: expect.stringContaining("exitActor()"),
+    });
   });
 
   it("from an async method, although others run (H9)", async () => {
@@ -201,13 +219,18 @@ describe("exitActor", () => {
     await until(async () => (await get(gate.waits.remote("H9"))) > 0);
     const leaving = actor.leaveLater.remote();
     for (const ref of [leaving, waiting]) {
-      await expect(get(ref)).rejects.toMatchObject({ code: "ActorDied", message: expect.stringContaining("exitActor()") });
+      await expect(get(ref)).rejects.toMatchObject({
+        code: "ActorDied",
+        message: expect.stringContaining("exitActor()"),
+      });
     }
   });
 
   it("is a TypeError outside of an actor (F16)", async () => {
     expect(() => exitActor()).toThrow(TypeError);
     const inTask = remote(() => exitActor());
-    await expect(get(inTask.remote())).rejects.toThrow("exitActor() can only be called inside a method of an actor");
+    await expect(get(inTask.remote())).rejects.toThrow(
+      "exitActor() can only be called inside a method of an actor",
+    );
   });
 });

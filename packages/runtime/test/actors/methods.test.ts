@@ -1,6 +1,14 @@
 import { inspect } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { get, init, remote, runtimeContext, shutdown, type ActorHandle, type ObjectRef } from "../../src/index.ts";
+import {
+  get,
+  init,
+  remote,
+  runtimeContext,
+  shutdown,
+  type ActorHandle,
+  type ObjectRef,
+} from "../../src/index.ts";
 import { Gate, type GateHandle } from "./helpers.ts";
 
 beforeAll(async () => {
@@ -88,7 +96,9 @@ describe("methods", () => {
   it("too few or too many arguments are as in JavaScript (F8)", async () => {
     const counter = RemoteCounter.remote(0);
     expect(await get(counter.count.remote(1, undefined, 3))).toBe(3);
-    const loose = counter.add as unknown as { remote(...args: unknown[]): ReturnType<typeof counter.add.remote> };
+    const loose = counter.add as unknown as {
+      remote(...args: unknown[]): ReturnType<typeof counter.add.remote>;
+    };
     expect(await get(loose.remote(1, 2, 3))).toBe(1);
   });
 
@@ -107,7 +117,9 @@ describe("methods", () => {
       }
     }
     const named = remote(Named).remote();
-    await expect(get(named.fail.options({ timeout: "5s" }).options({ name: "my call" }).remote())).rejects.toMatchObject({ remote: { task: "my call" } });
+    await expect(
+      get(named.fail.options({ timeout: "5s" }).options({ name: "my call" }).remote()),
+    ).rejects.toMatchObject({ remote: { task: "my call" } });
     await expect(get(named.fail.remote())).rejects.toMatchObject({ remote: { task: "Named.fail" } });
     expect(() => counter.add.options({ timeout: 0 })).toThrow(expect.objectContaining({ code: "BadOption" }));
     expect(() => counter.add.options({ numCpus: 1 } as object)).toThrow(/numCpus/);
@@ -115,7 +127,9 @@ describe("methods", () => {
   });
 
   it("a wrong number of results is one clear error for each ref", async () => {
-    const counter = RemoteCounter.remote(0) as unknown as { pair: { options(o: object): { remote(): ObjectRef<unknown>[] } } };
+    const counter = RemoteCounter.remote(0) as unknown as {
+      pair: { options(o: object): { remote(): ObjectRef<unknown>[] } };
+    };
     const refs = counter.pair.options({ numReturns: 3 }).remote();
     for (const ref of refs) await expect(get(ref)).rejects.toMatchObject({ code: "WrongResultCount" });
   });
@@ -196,7 +210,10 @@ describe("a handle as an object", () => {
 describe("remote classes", () => {
   it("travel: a task makes actors of a captured class, and of one it was given", async () => {
     const make = remote(async (Given: typeof RemoteCounter) => {
-      const counters: ActorHandle<typeof Counter>[] = [RemoteCounter.remote(1), Given.options({ maxConcurrency: 2 }).remote(2)];
+      const counters: ActorHandle<typeof Counter>[] = [
+        RemoteCounter.remote(1),
+        Given.options({ maxConcurrency: 2 }).remote(2),
+      ];
       return get(counters.map((counter) => counter.add.remote(1)));
     });
     expect(await get(make.remote(RemoteCounter))).toEqual([2, 3]);
@@ -226,6 +243,8 @@ describe("remote classes", () => {
     expect(() => remote(Counter, { maxConcurrency: 0 })).toThrow(/maxConcurrency/);
     expect(() => remote(Counter, { restarts: 1 })).toThrow(/not in this version/);
     expect(() => RemoteCounter.options({ lifetime: "forever" as "detached" })).toThrow(/lifetime/);
-    expect(() => RemoteCounter.remote(new WeakMap() as unknown as number)).toThrow(/argument 0 of new Counter/);
+    expect(() => RemoteCounter.remote(new WeakMap() as unknown as number)).toThrow(
+      /argument 0 of new Counter/,
+    );
   });
 });

@@ -1,5 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { get, getActor, init, kill, listNamedActors, remote, runtimeContext, shutdown, type ActorHandle } from "../../src/index.ts";
+import {
+  get,
+  getActor,
+  init,
+  kill,
+  listNamedActors,
+  remote,
+  runtimeContext,
+  shutdown,
+  type ActorHandle,
+} from "../../src/index.ts";
 import { collectUntil, isNamed, lives, until } from "./helpers.ts";
 
 beforeAll(async () => {
@@ -64,7 +74,10 @@ describe("named actors", () => {
     await first.ready();
     const second = Remote.options({ name: "G2" }).remote();
     await expect(second.ready()).rejects.toMatchObject({ code: "NameTaken" });
-    await expect(get(second.add.remote())).rejects.toMatchObject({ code: "NameTaken", message: expect.stringContaining("G2") });
+    await expect(get(second.add.remote())).rejects.toMatchObject({
+      code: "NameTaken",
+      message: expect.stringContaining("G2"),
+    });
     expect(await get(first.add.remote())).toBe(1);
     kill(first);
     await until(async () => !(await isNamed("G2")));
@@ -83,14 +96,26 @@ describe("named actors", () => {
 
   it("bad names and namespaces are refused, each by its field (G3, G7)", async () => {
     for (const name of ["", 5, null, undefined, "a\nb", "x".repeat(257)]) {
-      expect(() => Remote.options({ name: name as string, getIfExists: true })).toThrow(/actor option (name|getIfExists needs a name)/);
-      await expect(getActor(name as string)).rejects.toMatchObject({ code: "BadOption", message: expect.stringContaining("name") });
+      expect(() => Remote.options({ name: name as string, getIfExists: true })).toThrow(
+        /actor option (name|getIfExists needs a name)/,
+      );
+      await expect(getActor(name as string)).rejects.toMatchObject({
+        code: "BadOption",
+        message: expect.stringContaining("name"),
+      });
     }
     expect(() => Remote.options({ namespace: "" })).toThrow(/namespace/);
-    await expect(getActor("x", { namespace: 5 as unknown as string })).rejects.toMatchObject({ code: "BadOption" });
-    await expect(getActor("x", { nmespace: "a" } as object)).rejects.toMatchObject({ message: expect.stringContaining("did you mean namespace") });
+    await expect(getActor("x", { namespace: 5 as unknown as string })).rejects.toMatchObject({
+      code: "BadOption",
+    });
+    await expect(getActor("x", { nmespace: "a" } as object)).rejects.toMatchObject({
+      message: expect.stringContaining("did you mean namespace"),
+    });
     await expect(listNamedActors({ all: true } as object)).rejects.toMatchObject({ code: "BadOption" });
-    await expect(getActor("nobody")).rejects.toMatchObject({ code: "NoSuchActor", message: 'no actor is named "nobody" in namespace "mine"' });
+    await expect(getActor("nobody")).rejects.toMatchObject({
+      code: "NoSuchActor",
+      message: 'no actor is named "nobody" in namespace "mine"',
+    });
   });
 
   it("getIfExists: racing creators get the same one, in this process too (G4)", async () => {
@@ -107,7 +132,11 @@ describe("named actors", () => {
     expect([c > a, d > b]).toEqual([true, true]);
     const values = await get([two, one, two, one].map((each) => each.add.remote()));
     expect(values).toEqual(values.toSorted((x, y) => x - y));
-    const pids = new Set([await get(one.pid.remote()), await get(two.pid.remote()), ...(await get(racing)).map(([pid]) => pid)]);
+    const pids = new Set([
+      await get(one.pid.remote()),
+      await get(two.pid.remote()),
+      ...(await get(racing)).map(([pid]) => pid),
+    ]);
     expect(pids.size).toBe(1);
     expect(await get(two.add.remote())).toBe(11);
     kill(two);
@@ -129,7 +158,8 @@ describe("named actors", () => {
   });
 
   it("detached outlives its handles, until killed (G5)", async () => {
-    const pid = await (async () => get(Remote.options({ name: "G5", lifetime: "detached" }).remote(1).pid.remote()))();
+    const pid = await (async () =>
+      get(Remote.options({ name: "G5", lifetime: "detached" }).remote(1).pid.remote()))();
     const named = await (async () => get(Remote.options({ name: "G5 named" }).remote(1).pid.remote()))();
     await collectUntil(() => !lives(named));
     expect(await isNamed("G5 named")).toBe(false);
@@ -145,7 +175,9 @@ describe("named actors", () => {
     const other = Remote.options({ name: "G8 other", namespace: "other" }).remote();
     await Promise.all([hits.ready(), other.ready()]);
     const names = async (options?: { namespace?: string; allNamespaces?: boolean }): Promise<string[]> =>
-      (await listNamedActors(options)).map(({ name, namespace }) => `${namespace}/${name}`).filter((name) => name.includes("G8"));
+      (await listNamedActors(options))
+        .map(({ name, namespace }) => `${namespace}/${name}`)
+        .filter((name) => name.includes("G8"));
     expect(await names()).toEqual(["mine/G8"]);
     expect(await names({ namespace: "other" })).toEqual(["other/G8 other"]);
     expect((await names({ allNamespaces: true })).toSorted()).toEqual(["mine/G8", "other/G8 other"]);

@@ -95,13 +95,16 @@ describe("the order of calls", () => {
     const log = remote(Log).remote();
     const write = remote(async (held: { log: LogHandle }, name: string) => {
       const refs = [];
-      for (let i = 0; i < 40; i++) refs.push(held.log.add.remote(i % 5 === 0 ? put(`${name} ${i}`) : `${name} ${i}`));
+      for (let i = 0; i < 40; i++)
+        refs.push(held.log.add.remote(i % 5 === 0 ? put(`${name} ${i}`) : `${name} ${i}`));
       await get(refs);
     });
     await get([write.remote({ log }, "a"), write.remote({ log }, "b")]);
     const all = await get(log.all.remote());
     for (const name of ["a", "b"]) {
-      expect(all.filter((each) => each.startsWith(name))).toEqual(Array.from({ length: 40 }, (_, i) => `${name} ${i}`));
+      expect(all.filter((each) => each.startsWith(name))).toEqual(
+        Array.from({ length: 40 }, (_, i) => `${name} ${i}`),
+      );
     }
   });
 });

@@ -96,8 +96,13 @@ const RemoteWorker = remote(Worker);
 describe("ActorPool", () => {
   it("map keeps the order; mapUnordered gives results as they come (R7)", async () => {
     const pool = new ActorPool([RemoteWorker.remote(), RemoteWorker.remote()]);
-    expect(await pool.map((actor, n: number) => actor.double.remote(n), [1, 2, 3, 4, 5]).toArray()).toEqual([2, 4, 6, 8, 10]);
-    const names = pool.mapUnordered((actor, name: string) => actor.held.remote({ gate }, name), ["late", "soon"]);
+    expect(await pool.map((actor, n: number) => actor.double.remote(n), [1, 2, 3, 4, 5]).toArray()).toEqual([
+      2, 4, 6, 8, 10,
+    ]);
+    const names = pool.mapUnordered(
+      (actor, name: string) => actor.held.remote({ gate }, name),
+      ["late", "soon"],
+    );
     const first = names.next();
     await until(async () => (await get(gate.waits.remote("soon"))) === 1);
     gate.open.remote("soon");
@@ -140,8 +145,14 @@ describe("ActorPool", () => {
 
 describe("map over an actor class", () => {
   it("gives batches to its actors, and ends them (R7)", async () => {
-    const out = await map([1, 2, 3, 4, 5], { actor: Worker, method: "batch" }, { batch: 2, concurrency: 2 }).toArray();
+    const out = await map(
+      [1, 2, 3, 4, 5],
+      { actor: Worker, method: "batch" },
+      { batch: 2, concurrency: 2 },
+    ).toArray();
     expect(out).toEqual([10, 20, 30, 40, 50]);
-    expect(await map([1, 2, 3], { actor: RemoteWorker.options({ numCpus: 0.5 }), method: "double" }).toArray()).toEqual([2, 4, 6]);
+    expect(
+      await map([1, 2, 3], { actor: RemoteWorker.options({ numCpus: 0.5 }), method: "double" }).toArray(),
+    ).toEqual([2, 4, 6]);
   });
 });

@@ -22,7 +22,11 @@ slow.remote();
 process.exitCode = 3;
 `,
   );
-  const child = spawn(process.execPath, ["--conditions=iono-source", "--disable-warning=ExperimentalWarning", program], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(
+    process.execPath,
+    ["--conditions=iono-source", "--disable-warning=ExperimentalWarning", program],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
   const [code] = (await once(child, "close")) as [number];

@@ -1,8 +1,26 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
-  ActorPool, cancel, free, get, getActor, init, isTaskError, kill, listNamedActors, map, nodes, objectLocations, put, Queue, remote, runtimeContext, shutdown, wait,
-  type ActorHandle, type ObjectRef,
+  ActorPool,
+  cancel,
+  free,
+  get,
+  getActor,
+  init,
+  isTaskError,
+  kill,
+  listNamedActors,
+  map,
+  nodes,
+  objectLocations,
+  put,
+  Queue,
+  remote,
+  runtimeContext,
+  shutdown,
+  wait,
+  type ActorHandle,
+  type ObjectRef,
 } from "../../src/index.ts";
 import { rejection } from "../tasks/signals.ts";
 
@@ -13,7 +31,10 @@ afterAll(shutdown);
 
 const square = remote((x: number) => x * x);
 const untilCancelled = remote(
-  () => new Promise<never>((_, reject) => runtimeContext().signal.addEventListener("abort", () => reject(new Error("aborted")))),
+  () =>
+    new Promise<never>((_, reject) =>
+      runtimeContext().signal.addEventListener("abort", () => reject(new Error("aborted"))),
+    ),
   { name: "untilCancelled" },
 );
 const Counter = remote(
@@ -40,7 +61,9 @@ describe("init({ inline: true })", () => {
     expect(await get(square.remote(4))).toBe(16);
     expect(square.local(4)).toBe(16);
     expect(await get(remote(() => process.pid).remote())).toBe(process.pid);
-    const children = readdirSync("/proc/self/task").flatMap((task) => readFileSync(`/proc/self/task/${task}/children`, "utf8").match(/\d+/g) ?? []);
+    const children = readdirSync("/proc/self/task").flatMap(
+      (task) => readFileSync(`/proc/self/task/${task}/children`, "utf8").match(/\d+/g) ?? [],
+    );
     const ours = children.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("iono"));
     expect(ours).toEqual([]);
   });
@@ -55,7 +78,9 @@ describe("init({ inline: true })", () => {
     const [a, b] = await get([ref, ref]);
     a.list[1] = 9;
     expect([a.n, a.list[0], b.list[1], a === b]).toEqual([1, 1, 1, false]);
-    expect(() => square.remote({ db: new WeakMap() } as never)).toThrow("argument 0 → db: a WeakMap cannot travel");
+    expect(() => square.remote({ db: new WeakMap() } as never)).toThrow(
+      "argument 0 → db: a WeakMap cannot travel",
+    );
     const result = remote(() => ({ s: new WeakSet() }), { name: "give" }).remote();
     expect((await rejection(get(result))).message).toMatch("result of give → s: a WeakSet cannot travel");
   });
@@ -64,13 +89,20 @@ describe("init({ inline: true })", () => {
     class Boom extends Error {
       extra = 4;
     }
-    const fail = remote(() => {
-      throw new Boom("no", { cause: new Error("why") });
-    }, { name: "fail" });
+    const fail = remote(
+      () => {
+        throw new Boom("no", { cause: new Error("why") });
+      },
+      { name: "fail" },
+    );
     const error = await rejection(get(fail.remote()));
     expect(error).toBeInstanceOf(Boom);
     expect(isTaskError(error)).toBe(true);
-    expect(error).toMatchObject({ extra: 4, cause: { message: "why" }, remote: { task: "fail", pid: process.pid, attempt: 0 } });
+    expect(error).toMatchObject({
+      extra: 4,
+      cause: { message: "why" },
+      remote: { task: "fail", pid: process.pid, attempt: 0 },
+    });
   });
 
   it("nests, on one place or two", async () => {
@@ -84,7 +116,9 @@ describe("init({ inline: true })", () => {
 
   it("has refs that are interned, nested, freed and waited for", async () => {
     const ref = put([1]);
-    const look = remote(async (box: { ref: ObjectRef<number[]> }) => [box.ref, (await get(box.ref))[0]] as const);
+    const look = remote(
+      async (box: { ref: ObjectRef<number[]> }) => [box.ref, (await get(box.ref))[0]] as const,
+    );
     const [same, value] = await get(look.remote({ ref }));
     expect(same).toBe(ref);
     expect(value).toBe(1);
@@ -102,7 +136,11 @@ describe("init({ inline: true })", () => {
     const reason = rejection(get(cancelled));
     cancel(cancelled);
     expect((await reason).code).toBe("TaskCancelled");
-    const stubborn = remote(() => new Promise(() => {}), { timeout: "20ms", cancelGrace: "10ms", retries: 0 });
+    const stubborn = remote(() => new Promise(() => {}), {
+      timeout: "20ms",
+      cancelGrace: "10ms",
+      retries: 0,
+    });
     const stuck = [stubborn.remote(), stubborn.remote(), stubborn.remote()];
     for (const each of stuck) expect((await rejection(get(each))).code).toBe("TaskTimeout");
     expect(await get([square.remote(2), square.remote(3)])).toEqual([4, 9]);
@@ -119,14 +157,19 @@ describe("init({ inline: true })", () => {
     for await (const item of count.remote(4)) all.push(await get(item));
     expect(all).toEqual([0, 1, 2, 3]);
     for await (const item of count.remote(1_000_000)) if ((await get(item)) === 5) break;
-    const [a, b] = remote(() => [1, "two"] as const, { numReturns: 2 }).remote() as unknown as [ObjectRef<number>, ObjectRef<string>];
+    const [a, b] = remote(() => [1, "two"] as const, { numReturns: 2 }).remote() as unknown as [
+      ObjectRef<number>,
+      ObjectRef<string>,
+    ];
     expect(await get([a, b] as ObjectRef<unknown>[])).toEqual([1, "two"]);
   });
 
   it("runs actors: order, generators, errors, names, kill, handles", async () => {
     const counter = Counter.remote();
     await counter.ready();
-    expect(await get([counter.add.remote(2), counter.later.remote(1), counter.add.remote(3)])).toEqual([2, 1, 5]);
+    expect(await get([counter.add.remote(2), counter.later.remote(1), counter.add.remote(3)])).toEqual([
+      2, 1, 5,
+    ]);
     const items: number[] = [];
     for await (const item of counter.items.remote(3)) items.push(await get(item));
     expect(items).toEqual([0, 1, 2]);
@@ -151,7 +194,8 @@ describe("init({ inline: true })", () => {
     expect(await queue.get()).toBe(1);
     const pool = new ActorPool([Counter.remote()]);
     const out: number[] = [];
-    for await (const value of pool.map((actor, v: number) => actor.later.remote(v), [1, 2, 3])) out.push(value);
+    for await (const value of pool.map((actor, v: number) => actor.later.remote(v), [1, 2, 3]))
+      out.push(value);
     expect(out).toEqual([1, 2, 3]);
     const context = await get(remote(() => ({ ...runtimeContext(), signal: undefined })).remote());
     expect(context).toMatchObject({ jobId: runtimeContext().jobId, nodeId: "local", attempt: 0 });

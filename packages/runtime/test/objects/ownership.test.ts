@@ -19,7 +19,12 @@ const owns = remote(async (name: string) => {
     await signal(folder, name);
     return new Uint8Array(mebibyte).fill(3);
   });
-  return { large: put(new Uint8Array(mebibyte).fill(1)), small: put({ n: 2 }), later: later.remote(), pid: process.pid };
+  return {
+    large: put(new Uint8Array(mebibyte).fill(1)),
+    small: put({ n: 2 }),
+    later: later.remote(),
+    pid: process.pid,
+  };
 });
 const readFirst = remote(async (box: [ObjectRef<Uint8Array>]) => (await get(box[0]))[0]);
 
@@ -129,7 +134,8 @@ describe("the death of a process", () => {
       },
       { retries: 2 },
     );
-    const result = (() => dieOnce.remote([put(new Uint8Array(mebibyte).fill(7))], put(new Uint8Array(mebibyte).fill(8))))();
+    const result = (() =>
+      dieOnce.remote([put(new Uint8Array(mebibyte).fill(7))], put(new Uint8Array(mebibyte).fill(8))))();
     expect(await get(result)).toEqual([7, 8]);
   });
 });

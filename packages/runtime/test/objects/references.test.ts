@@ -134,7 +134,9 @@ describe("nested refs", () => {
     const disposed = put(new Uint8Array(mebibyte).fill(9));
     const holder = put([disposed]);
     disposed[Symbol.dispose]();
-    expect(await get(remote(async (box: Box<Uint8Array>) => (await get(box[0]))[0]).remote(holder as never))).toBe(9);
+    expect(
+      await get(remote(async (box: Box<Uint8Array>) => (await get(box[0]))[0]).remote(holder as never)),
+    ).toBe(9);
   });
 
   it("that are pending reach whoever has them once they are there", async () => {
@@ -155,7 +157,9 @@ describe("nested refs", () => {
   });
 
   it("in a long list travel by way of the store", async () => {
-    const total = remote(async (refs: ObjectRef<Uint8Array>[]) => (await get(refs)).reduce((sum, bytes) => sum + bytes.length, 0));
+    const total = remote(async (refs: ObjectRef<Uint8Array>[]) =>
+      (await get(refs)).reduce((sum, bytes) => sum + bytes.length, 0),
+    );
     const refs = Array.from({ length: 300 }, () => put(new Uint8Array(90_000)));
     expect(await get(total.remote(refs as never))).toBe(27_000_000);
     expect((await get(refs[299])).length).toBe(90_000);
@@ -183,7 +187,9 @@ describe("nested refs", () => {
   });
 
   it("of several results and of streams stay valid (J4)", async () => {
-    const two = remote(() => [[put(new Uint8Array(mebibyte).fill(1))], [put("x")]] as const, { numReturns: 2 });
+    const two = remote(() => [[put(new Uint8Array(mebibyte).fill(1))], [put("x")]] as const, {
+      numReturns: 2,
+    });
     const [a, b] = two.remote() as unknown as [ObjectRef<Box<Uint8Array>>, ObjectRef<Box<string>>];
     expect((await get((await get(a))[0]))[0]).toBe(1);
     expect(await get((await get(b))[0])).toBe("x");
@@ -202,7 +208,12 @@ describe("bytes of the store", () => {
     const make = remote((n: number) => new Uint8Array(2 * mebibyte).fill(n));
     await (async () => {
       const refs: unknown[] = [];
-      for (let i = 0; i < 8; i++) refs.push(put(new Uint8Array(2 * mebibyte)), make.remote(i), put([put(new Uint8Array(2 * mebibyte))]));
+      for (let i = 0; i < 8; i++)
+        refs.push(
+          put(new Uint8Array(2 * mebibyte)),
+          make.remote(i),
+          put([put(new Uint8Array(2 * mebibyte))]),
+        );
       await wait(refs as ObjectRef<unknown>[], { count: refs.length });
       await get(Array.from({ length: 4 }, (_, i) => readFirst.remote([make.remote(i)])));
       await get(readFirst.remote([put(new Uint8Array(mebibyte))]));

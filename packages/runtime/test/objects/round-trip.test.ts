@@ -17,12 +17,23 @@ afterAll(async () => {
 const echo = remote((value: unknown) => value, { name: "echo" });
 const kinds = Object.entries(valueTable) as [ValueKind, (typeof valueTable)[ValueKind]][];
 /** Their samples stand for refs, or belong to the test's own process: refs and handles have tests of their own. */
-const elsewhere = new Set<ValueKind>(["refs and handles", "functions", "classes", "imports", "instances of classes", "instances of registered types"]);
+const elsewhere = new Set<ValueKind>([
+  "refs and handles",
+  "functions",
+  "classes",
+  "imports",
+  "instances of classes",
+  "instances of registered types",
+]);
 
 describe("through a task and back", () => {
-  it.each(kinds.filter(([kind, row]) => row.verdict === "exact" && !elsewhere.has(kind)))("%s: exact", async (kind) => {
-    for (const sample of samples[kind]()) expect(difference(sample, await get(echo.remote(sample)))).toBeUndefined();
-  });
+  it.each(kinds.filter(([kind, row]) => row.verdict === "exact" && !elsewhere.has(kind)))(
+    "%s: exact",
+    async (kind) => {
+      for (const sample of samples[kind]())
+        expect(difference(sample, await get(echo.remote(sample)))).toBeUndefined();
+    },
+  );
 
   it.each(kinds.filter(([, row]) => row.verdict === "refused"))("%s: refused with the path", (kind) => {
     for (const sample of samples[kind]()) {
@@ -34,8 +45,13 @@ describe("through a task and back", () => {
   it("any nested plain value, as an argument, as a result and in the store", async () => {
     const leaf = fc.oneof(
       fc.constantFrom(undefined, null, -0, Number.NaN, Number.POSITIVE_INFINITY, ""),
-      fc.boolean(), fc.double(), fc.bigInt(), fc.string({ unit: "binary" }),
-      fc.date({ noInvalidDate: false }), fc.uint8Array(), fc.float64Array(),
+      fc.boolean(),
+      fc.double(),
+      fc.bigInt(),
+      fc.string({ unit: "binary" }),
+      fc.date({ noInvalidDate: false }),
+      fc.uint8Array(),
+      fc.float64Array(),
     );
     const { value } = fc.letrec<{ value: unknown }>((tie) => ({
       value: fc.oneof(
@@ -84,19 +100,47 @@ describe("through a task and back", () => {
     );
     const counter = Counter.remote();
     const twice = remote((x: number) => 2 * x);
-    const use = remote(async (box: { deep: [Map<string, { point: Point; error: NotFound; scale: (x: number) => number; ref: ObjectRef<number>; counter: typeof counter; twice: typeof twice }>] }) => {
-      const all = box.deep[0].get("all")!;
-      const { cause } = all.error as { cause?: Error };
-      return {
-        point: all.point,
-        norm: all.point.norm(),
-        error: all.error,
-        text: `${all.error.status} ${cause?.message}`,
-        numbers: [all.scale(2), await get(all.ref), await get(all.counter.add.remote(5)), await get(all.twice.remote(4))],
-      };
-    });
+    const use = remote(
+      async (box: {
+        deep: [
+          Map<
+            string,
+            {
+              point: Point;
+              error: NotFound;
+              scale: (x: number) => number;
+              ref: ObjectRef<number>;
+              counter: typeof counter;
+              twice: typeof twice;
+            }
+          >,
+        ];
+      }) => {
+        const all = box.deep[0].get("all")!;
+        const { cause } = all.error as { cause?: Error };
+        return {
+          point: all.point,
+          norm: all.point.norm(),
+          error: all.error,
+          text: `${all.error.status} ${cause?.message}`,
+          numbers: [
+            all.scale(2),
+            await get(all.ref),
+            await get(all.counter.add.remote(5)),
+            await get(all.twice.remote(4)),
+          ],
+        };
+      },
+    );
     const factor = 3;
-    const all = { point: new Point(3, 4), error: new NotFound("gone", { cause: new Error("why") }), scale: (x: number) => x * factor, ref: put(7), counter, twice };
+    const all = {
+      point: new Point(3, 4),
+      error: new NotFound("gone", { cause: new Error("why") }),
+      scale: (x: number) => x * factor,
+      ref: put(7),
+      counter,
+      twice,
+    };
     const back = await get(use.remote({ deep: [new Map([["all", all]])] }));
     expect(back.point).toBeInstanceOf(Point);
     expect(back.error).toBeInstanceOf(NotFound);

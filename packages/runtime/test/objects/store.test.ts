@@ -104,7 +104,11 @@ describe.runIf(mayMount())("a spill disk that is full (K7)", () => {
           }
         },
       ).remote();
-      const failures = [putAsync(array), get(make.remote(8 * mebibyte)), get(actor.make.remote(8 * mebibyte))].map(rejection);
+      const failures = [
+        putAsync(array),
+        get(make.remote(8 * mebibyte)),
+        get(actor.make.remote(8 * mebibyte)),
+      ].map(rejection);
       for (const failure of await Promise.all(failures)) expect(failure.code).toBe("OutOfDisk");
       expect(() => lengthOf.remote(array)).toThrow(/the spill directory too/);
       free(refs.splice(0, 5));

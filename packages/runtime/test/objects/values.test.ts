@@ -1,6 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { memberIfAny } from "../../src/api/runtime.ts";
-import { free, get, init, objectLocations, put, putAsync, remote, shutdown, wait, type ObjectRef } from "../../src/index.ts";
+import {
+  free,
+  get,
+  init,
+  objectLocations,
+  put,
+  putAsync,
+  remote,
+  shutdown,
+  wait,
+  type ObjectRef,
+} from "../../src/index.ts";
 import { rejection } from "../tasks/signals.ts";
 
 const mebibyte = 1024 * 1024;
@@ -65,17 +76,29 @@ describe("every get", () => {
     const large = put(new Uint8Array(5 * mebibyte));
     const medium = put(new Uint8Array(300 * 1024));
     const views = [await get(large), await get(large), await get(medium)];
-    const mapped = store().liveMappings().map(({ size }) => Math.floor(size / mebibyte));
+    const mapped = store()
+      .liveMappings()
+      .map(({ size }) => Math.floor(size / mebibyte));
     expect(mapped.filter((size) => size === 5).length).toBe(2);
     expect(mapped).not.toContain(0);
     expect(views.length).toBe(3);
   });
 
   it("gives arrays at multiples of 64 bytes, wherever they are in the value (K10)", async () => {
-    const value = { name: "x", list: [new Uint8Array(700_001).fill(1), new Float64Array(mebibyte).fill(2)], buffer: Buffer.alloc(mebibyte, 3) };
+    const value = {
+      name: "x",
+      list: [new Uint8Array(700_001).fill(1), new Float64Array(mebibyte).fill(2)],
+      buffer: Buffer.alloc(mebibyte, 3),
+    };
     const { list, buffer } = await get(put(value));
     for (const view of [...list, buffer]) expect(view.byteOffset % 64).toBe(0);
-    expect([list[0].length, list[0][700_000], list[1][mebibyte - 1], buffer[mebibyte - 1], Buffer.isBuffer(buffer)]).toEqual([700_001, 1, 2, 3, true]);
+    expect([
+      list[0].length,
+      list[0][700_000],
+      list[1][mebibyte - 1],
+      buffer[mebibyte - 1],
+      Buffer.isBuffer(buffer),
+    ]).toEqual([700_001, 1, 2, 3, true]);
   });
 
   it("gives views that stay as they are while the store is used again and again", async () => {
@@ -103,7 +126,9 @@ describe("put, get and free", () => {
     const ref = put(1);
     expect(() => put(ref)).toThrow("a ref is put already: pass it on as it is, or put [ref]");
     expect((await rejection(putAsync(ref))).message).toMatch("a ref is put already");
-    expect((await rejection(get(5 as never))).message).toBe("get() takes an ObjectRef or a list of them, not number");
+    expect((await rejection(get(5 as never))).message).toBe(
+      "get() takes an ObjectRef or a list of them, not number",
+    );
     expect((await rejection(get([ref, null] as never))).message).toMatch("not null");
     expect(() => free("x" as never)).toThrow("free() takes an ObjectRef or a list of them, not string");
     expect((await rejection(objectLocations([{}] as never))).message).toMatch("objectLocations() takes");
@@ -112,9 +137,13 @@ describe("put, get and free", () => {
 
   it("name the argument and the path of what cannot travel", async () => {
     const take = remote((_a: unknown, _b?: unknown) => {});
-    expect(() => take.remote(1, { cfg: { db: new WeakMap() } })).toThrow("argument 1 → cfg → db: a WeakMap cannot travel");
+    expect(() => take.remote(1, { cfg: { db: new WeakMap() } })).toThrow(
+      "argument 1 → cfg → db: a WeakMap cannot travel",
+    );
     const give = remote(() => ({ deep: [new WeakSet()] }), { name: "give" });
-    expect((await rejection(get(give.remote()))).message).toMatch("result of give → deep → [0]: a WeakSet cannot travel");
+    expect((await rejection(get(give.remote()))).message).toMatch(
+      "result of give → deep → [0]: a WeakSet cannot travel",
+    );
   });
 
   it("a freed object fails with ObjectFreed, here and wherever it is stored (J10)", async () => {
@@ -201,7 +230,14 @@ describe("objectLocations (K11)", () => {
     free(freed);
     const refs = [put(1), put("a".repeat(1000)), put(new Uint8Array(mebibyte)), never, failed, freed];
     const locations = await objectLocations(refs);
-    expect(locations.map(({ state }) => state)).toEqual(["inline", "inline", "store", "pending", "error", "freed"]);
+    expect(locations.map(({ state }) => state)).toEqual([
+      "inline",
+      "inline",
+      "store",
+      "pending",
+      "error",
+      "freed",
+    ]);
     expect(locations[1].size).toBeGreaterThan(1000);
     expect(locations[2].size).toBeGreaterThan(mebibyte);
     expect(locations[3]).toEqual({ state: "pending", size: undefined, nodes: [] });

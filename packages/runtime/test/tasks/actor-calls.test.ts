@@ -1,7 +1,18 @@
 /** Cancelling calls of actors, and their generator methods: the parts of cancel and streams that tasks do not show. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cancel, get, init, kill, remote, runtimeContext, shutdown } from "../../src/index.ts";
-import { note, notes, raise, raised, rejection, removeSignals, signal, signalFolder, spinUntil, until } from "./signals.ts";
+import {
+  note,
+  notes,
+  raise,
+  raised,
+  rejection,
+  removeSignals,
+  signal,
+  signalFolder,
+  spinUntil,
+  until,
+} from "./signals.ts";
 
 const folder = signalFolder();
 beforeAll(async () => {
@@ -17,7 +28,10 @@ const Async = remote(
     async hold(name: string): Promise<string> {
       raise(folder, `${name} began`);
       const { signal: aborted } = runtimeContext();
-      await Promise.race([signal(folder, name), new Promise((resolve) => aborted.addEventListener("abort", resolve))]);
+      await Promise.race([
+        signal(folder, name),
+        new Promise((resolve) => aborted.addEventListener("abort", resolve)),
+      ]);
       if (aborted.aborted) {
         note(folder, `${name} inside`, (aborted.reason as Error).name);
         throw aborted.reason as Error;

@@ -23,7 +23,9 @@ describe("arguments and results", () => {
   });
 
   it("moves what is too much for one message to the object store (A13, A26)", async () => {
-    const bytes = remote((...all: Uint8Array[]) => all.reduce((total, each) => total + each.length + each[0], 0));
+    const bytes = remote((...all: Uint8Array[]) =>
+      all.reduce((total, each) => total + each.length + each[0], 0),
+    );
     const each = new Uint8Array(90 * 1024).fill(1);
     const many = Array.from({ length: 400 }, () => each);
     expect(await get(bytes.remote(...many))).toBe(400 * (90 * 1024 + 1));

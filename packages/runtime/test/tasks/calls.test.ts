@@ -46,7 +46,11 @@ describe("calls", () => {
   });
 
   it("replaces a top-level ref by its value, and leaves a nested one a ref (A5)", async () => {
-    const kind = remote((value: unknown, box: { ref: ObjectRef<number> }) => [value, Object.keys(box), typeof box.ref.id]);
+    const kind = remote((value: unknown, box: { ref: ObjectRef<number> }) => [
+      value,
+      Object.keys(box),
+      typeof box.ref.id,
+    ]);
     expect(await get(kind.remote(put(5), { ref: put(6) }))).toEqual([5, ["ref"], "string"]);
     const read = remote(async ({ ref }: { ref: ObjectRef<number> }) => (await get(ref)) + 1);
     expect(await get(read.remote({ ref: add.remote(20, 21) }))).toBe(42);
@@ -54,10 +58,18 @@ describe("calls", () => {
   });
 
   it("gives the same ref, passed twice, twice the same value (A6)", async () => {
-    const pair = remote((a: object, b: object, box: { one: ObjectRef<object>; two: ObjectRef<object> }) => [a, b, box.one === box.two]);
+    const pair = remote((a: object, b: object, box: { one: ObjectRef<object>; two: ObjectRef<object> }) => [
+      a,
+      b,
+      box.one === box.two,
+    ]);
     const ref = put({ n: 1 });
     expect(await get(pair.remote(ref, ref, { one: ref, two: ref }))).toEqual([{ n: 1 }, { n: 1 }, true]);
-    expect(await get(pair.remote(ref, put({ n: 2 }), { one: ref, two: put({}) }))).toEqual([{ n: 1 }, { n: 2 }, false]);
+    expect(await get(pair.remote(ref, put({ n: 2 }), { one: ref, two: put({}) }))).toEqual([
+      { n: 1 },
+      { n: 2 },
+      false,
+    ]);
   });
 
   it("lets functions call themselves and one another (A7)", async () => {
@@ -78,7 +90,11 @@ describe("calls", () => {
       return get([inner.remote(1), inner.remote(2)]);
     });
     expect(await get(outer.remote(10))).toEqual([11, 12]);
-    const versions = [1, 2].map((version) => remote(function same() { return version; }));
+    const versions = [1, 2].map((version) =>
+      remote(function same() {
+        return version;
+      }),
+    );
     expect(await get(versions.map((each) => each.remote()))).toEqual([1, 2]);
   });
 
@@ -104,7 +120,9 @@ describe("calls", () => {
     }
     const node: Node = { n: 1 };
     node.self = node;
-    const check = remote((value: Node) => (value.self === value ? { value, same: true } : { value, same: false }));
+    const check = remote((value: Node) =>
+      value.self === value ? { value, same: true } : { value, same: false },
+    );
     const out = await get(check.remote(node));
     expect(out.same).toBe(true);
     expect(out.value.self).toBe(out.value);

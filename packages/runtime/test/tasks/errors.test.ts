@@ -25,7 +25,9 @@ class PaymentError extends Error {
   }
 }
 const pay = remote(function pay(amount: number): number {
-  throw new PaymentError(`no ${amount}`, amount, { cause: new TypeError("the bank", { cause: { branch: 7 } }) });
+  throw new PaymentError(`no ${amount}`, amount, {
+    cause: new TypeError("the bank", { cause: { branch: 7 } }),
+  });
 });
 const next = remote(function next(x: number) {
   return x + 1;
@@ -35,7 +37,12 @@ describe("errors of tasks", () => {
   it("are instances of the user's class with their own fields and cause (C1)", async () => {
     const error = (await rejection(get(pay.remote(500)))) as unknown as PaymentError;
     expect(error).toBeInstanceOf(PaymentError);
-    expect([error.name, error.message, error.amount, error.isLarge]).toEqual(["PaymentError", "no 500", 500, true]);
+    expect([error.name, error.message, error.amount, error.isLarge]).toEqual([
+      "PaymentError",
+      "no 500",
+      500,
+      true,
+    ]);
     expect(error.details).toEqual(new Map([["tried", [1, 2]]]));
     expect(error.cause).toBeInstanceOf(TypeError);
     expect((error.cause as Error).cause).toEqual({ branch: 7 });
@@ -46,7 +53,9 @@ describe("errors of tasks", () => {
     expect(isTaskError(error)).toBe(true);
     expect(error.remote).toMatchObject({ task: "pay", attempt: 0, node: expect.any(String) });
     expect(error.remote?.["pid"]).not.toBe(process.pid);
-    expect(error.remote?.["stack"]).toMatch(new RegExp(`at pay .*errors\\.test\\.ts:${lineOfThrow}:\\d+\\)$`));
+    expect(error.remote?.["stack"]).toMatch(
+      new RegExp(`at pay .*errors\\.test\\.ts:${lineOfThrow}:\\d+\\)$`),
+    );
     expect(error.stack).toBe(error.remote?.["stack"]);
     expect(Object.keys(error)).not.toContain("remote");
   });
@@ -77,7 +86,9 @@ describe("errors of tasks", () => {
     });
     const error = await rejection(get(odd.remote()));
     expect([error.code, error.name]).toEqual(["TaskFailed", "TaskFailedError"]);
-    expect(error.message).toMatch(/^PaymentError: with a promise \(it could not travel as it was: .*held.*promise/);
+    expect(error.message).toMatch(
+      /^PaymentError: with a promise \(it could not travel as it was: .*held.*promise/,
+    );
     expect(error.remote?.["stack"]).toContain("errors.test.ts");
     expect((error.cause as Error).name).toBe("PaymentError");
   });
@@ -85,11 +96,29 @@ describe("errors of tasks", () => {
   it("with hostile fields do no harm to the worker (C3, C4)", async () => {
     const hostile = remote((kind: string) => {
       const error = new Error("plain");
-      if (kind === "message") Object.defineProperty(error, "message", { get: () => { throw new Error("no message"); } });
-      if (kind === "stack") Object.defineProperty(error, "stack", { get: () => { throw new Error("no stack"); } });
+      if (kind === "message")
+        Object.defineProperty(error, "message", {
+          get: () => {
+            throw new Error("no message");
+          },
+        });
+      if (kind === "stack")
+        Object.defineProperty(error, "stack", {
+          get: () => {
+            throw new Error("no stack");
+          },
+        });
       if (kind === "symbol") Object.defineProperty(error, "message", { value: Symbol("odd") });
       if (kind === "frozen") Object.freeze(error);
-      if (kind === "proxy") throw new Proxy(error, { get: () => { throw new Error("trap"); }, getPrototypeOf: () => { throw new Error("trap"); } });
+      if (kind === "proxy")
+        throw new Proxy(error, {
+          get: () => {
+            throw new Error("trap");
+          },
+          getPrototypeOf: () => {
+            throw new Error("trap");
+          },
+        });
       if (kind === "null") throw Object.create(null);
       throw error;
     });
@@ -119,13 +148,17 @@ describe("errors of tasks", () => {
   it("of the language keep their kind", async () => {
     const raise = remote((kind: string) => {
       if (kind === "reference") return (globalThis as unknown as { nothing: { here: number } }).nothing.here;
-      if (kind === "aggregate") throw new AggregateError([new RangeError("a"), new TypeError("b")], "several");
+      if (kind === "aggregate")
+        throw new AggregateError([new RangeError("a"), new TypeError("b")], "several");
       return JSON.parse("{");
     });
     expect(await rejection(get(raise.remote("reference")))).toBeInstanceOf(TypeError);
     expect(await rejection(get(raise.remote("syntax")))).toBeInstanceOf(SyntaxError);
     const aggregate = (await rejection(get(raise.remote("aggregate")))) as AggregateError;
-    expect(aggregate.errors.map((each: Error) => [each.name, each.message])).toEqual([["RangeError", "a"], ["TypeError", "b"]]);
+    expect(aggregate.errors.map((each: Error) => [each.name, each.message])).toEqual([
+      ["RangeError", "a"],
+      ["TypeError", "b"],
+    ]);
   });
 
   it("may be values too: put, passed and returned", async () => {

@@ -1,6 +1,26 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { cancel, get, init, remote, runtimeContext, shutdown, wait, type ObjectRef, type ObjectRefStream } from "../../src/index.ts";
-import { note, notes, raise, raised, rejection, removeSignals, signal, signalFolder, until } from "./signals.ts";
+import {
+  cancel,
+  get,
+  init,
+  remote,
+  runtimeContext,
+  shutdown,
+  wait,
+  type ObjectRef,
+  type ObjectRefStream,
+} from "../../src/index.ts";
+import {
+  note,
+  notes,
+  raise,
+  raised,
+  rejection,
+  removeSignals,
+  signal,
+  signalFolder,
+  until,
+} from "./signals.ts";
 
 const folder = signalFolder();
 beforeAll(async () => {
@@ -111,8 +131,22 @@ describe("generators", () => {
   });
 
   it("refuse numReturns (E5, E6, E8)", () => {
-    expect(() => remote(function* g() { yield 1; }, { numReturns: 2 as 1 }).remote()).toThrow(/g is a generator.*numReturns/);
-    expect(() => remote(function* g() { yield 1; }, { backpressure: 0 })).toThrow(/backpressure must be/);
+    expect(() =>
+      remote(
+        function* g() {
+          yield 1;
+        },
+        { numReturns: 2 as 1 },
+      ).remote(),
+    ).toThrow(/g is a generator.*numReturns/);
+    expect(() =>
+      remote(
+        function* g() {
+          yield 1;
+        },
+        { backpressure: 0 },
+      ),
+    ).toThrow(/backpressure must be/);
   });
 
   it("cannot be passed on as a stream (E9)", () => {
@@ -135,11 +169,18 @@ describe("generators", () => {
       },
       { backpressure: 1 },
     );
-    const values = (await drain(flaky.options({ retryOn: true, retries: 3 }).remote("replay"))) as { i: number; attempt: number }[];
+    const values = (await drain(flaky.options({ retryOn: true, retries: 3 }).remote("replay"))) as {
+      i: number;
+      attempt: number;
+    }[];
     expect(values.map(({ i }) => i)).toEqual([0, 1, 2, 3, 4, 5]);
     expect(values.map(({ attempt }) => attempt)).toEqual([0, 0, 1, 1, 2, 2]);
     expect(notes(folder, "replay")).toEqual(["0", "1", "2"]);
-    expect(await drain(flaky.remote("once"))).toEqual([{ i: 0, attempt: 0 }, { i: 1, attempt: 0 }, "failed: attempt 0"]);
+    expect(await drain(flaky.remote("once"))).toEqual([
+      { i: 0, attempt: 0 },
+      { i: 1, attempt: 0 },
+      "failed: attempt 0",
+    ]);
     expect(await drain(flaky.options({ retryOn: true, retries: 1 }).remote("limited"))).toHaveLength(5);
     expect(notes(folder, "limited")).toEqual(["0", "1"]);
   });
@@ -227,20 +268,25 @@ describe("generators", () => {
   });
 
   it("end when their consumer fails or ends (E16)", async () => {
-    const consumer = remote(async (list: string) => {
-      const stream = noted.options({ backpressure: 1 }).remote(list, 1000);
-      await stream.next();
-      if (list === "killed") {
-        await until(() => notes(folder, list).length >= 2);
-        process.exit(1);
-      }
-      for await (const ref of stream) if ((await get(ref)) === 2) throw new Error("the consumer");
-    }, { retries: 0 });
+    const consumer = remote(
+      async (list: string) => {
+        const stream = noted.options({ backpressure: 1 }).remote(list, 1000);
+        await stream.next();
+        if (list === "killed") {
+          await until(() => notes(folder, list).length >= 2);
+          process.exit(1);
+        }
+        for await (const ref of stream) if ((await get(ref)) === 2) throw new Error("the consumer");
+      },
+      { retries: 0 },
+    );
     await rejection(get(consumer.remote("failed")));
     await signal(folder, "failed cleaned up");
     expect((await rejection(get(consumer.remote("killed")))).code).toBe("WorkerDied");
     // The producer may have run in the very process that was killed: then it is gone with it.
-    await until(() => raised(folder, "killed cleaned up") || !isAlive(Number(notes(folder, "killed pid")[0])));
+    await until(
+      () => raised(folder, "killed cleaned up") || !isAlive(Number(notes(folder, "killed pid")[0])),
+    );
   });
 
   it("are ready for wait when their next item, or their end, is there (E17)", async () => {
@@ -304,7 +350,8 @@ describe("generators", () => {
   it("may be read by a task while all workers are busy with such tasks", async () => {
     const reader = remote(async (n: number) => {
       let total = 0;
-      for await (const ref of count.options({ backpressure: 1 }).remote(n)) total += await get(next.remote(ref));
+      for await (const ref of count.options({ backpressure: 1 }).remote(n))
+        total += await get(next.remote(ref));
       return total;
     });
     expect(await get(Array.from({ length: 6 }, () => reader.remote(5)))).toEqual(Array(6).fill(15));

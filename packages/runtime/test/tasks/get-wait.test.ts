@@ -1,5 +1,17 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { cancel, free, get, init, put, putAsync, remote, runtimeContext, shutdown, wait, type ObjectRef } from "../../src/index.ts";
+import {
+  cancel,
+  free,
+  get,
+  init,
+  put,
+  putAsync,
+  remote,
+  runtimeContext,
+  shutdown,
+  wait,
+  type ObjectRef,
+} from "../../src/index.ts";
 import { raise, raised, rejection, removeSignals, signal, signalFolder } from "./signals.ts";
 
 const folder = signalFolder();
@@ -48,7 +60,9 @@ describe("put and get", () => {
     const error = await rejection(get(ref, { timeout: 20 }));
     expect([error.code, error.name]).toEqual(["GetTimeout", "GetTimeoutError"]);
     expect((await rejection(get(ref, { timeout: 0 }))).code).toBe("GetTimeout");
-    expect((await rejection(get([put(1), ref], { timeout: "1ms" }))).message).toMatch(/1 of 2 refs still pending/);
+    expect((await rejection(get([put(1), ref], { timeout: "1ms" }))).message).toMatch(
+      /1 of 2 refs still pending/,
+    );
     raise(folder, "B2");
     expect(await get(ref)).toBe("B2");
     expect(await get(ref, { timeout: 0 })).toBe("B2");
@@ -60,7 +74,9 @@ describe("put and get", () => {
     const reading = rejection(get(ref, { signal: controller.signal }));
     controller.abort(new Error("no longer wanted"));
     expect((await reading).message).toBe("no longer wanted");
-    expect((await rejection(get(ref, { signal: AbortSignal.abort(new Error("before")) }))).message).toBe("before");
+    expect((await rejection(get(ref, { signal: AbortSignal.abort(new Error("before")) }))).message).toBe(
+      "before",
+    );
     raise(folder, "signal");
     expect(await get(ref)).toBe("signal");
   });
@@ -107,9 +123,15 @@ describe("put and get", () => {
   it("works within tasks and with the failures of others (B10)", async () => {
     const reader = remote(async ({ refs }: { refs: ObjectRef<number>[] }) => {
       const results = await Promise.allSettled(refs.map((ref) => get(ref)));
-      return results.map((each) => (each.status === "fulfilled" ? each.value : (each.reason as Error).message));
+      return results.map((each) =>
+        each.status === "fulfilled" ? each.value : (each.reason as Error).message,
+      );
     });
-    expect(await get(reader.remote({ refs: [put(1), failing.remote("inner"), one.remote(3)] }))).toEqual([1, "inner", 3]);
+    expect(await get(reader.remote({ refs: [put(1), failing.remote("inner"), one.remote(3)] }))).toEqual([
+      1,
+      "inner",
+      3,
+    ]);
   });
 
   it("never raises unhandledRejection for refs that nobody gets (B12)", async () => {
@@ -160,7 +182,15 @@ describe("wait", () => {
 
   it("refuses duplicates, bare refs and wrong counts; an empty list is an empty answer (B6)", async () => {
     const ref = put(1);
-    for (const [refs, options] of [[[ref, ref]], [ref], [undefined], [[1]], [[ref], { count: 2 }], [[ref], { count: 0 }], [[ref], { counts: 1 }]]) {
+    for (const [refs, options] of [
+      [[ref, ref]],
+      [ref],
+      [undefined],
+      [[1]],
+      [[ref], { count: 2 }],
+      [[ref], { count: 0 }],
+      [[ref], { counts: 1 }],
+    ]) {
       expect((await rejection(wait(refs as never, options as never))).code).toBe("BadOption");
     }
     expect(await wait([])).toEqual({ ready: [], pending: [] });

@@ -43,7 +43,10 @@ describe("nesting", () => {
     const sum = remote(async ({ refs }: { refs: ObjectRef<number>[] }): Promise<number> => {
       if (refs.length === 1) return get(refs[0]);
       const half = refs.length >> 1;
-      const [a, b] = await get([sum.remote({ refs: refs.slice(0, half) }), sum.remote({ refs: refs.slice(half) })]);
+      const [a, b] = await get([
+        sum.remote({ refs: refs.slice(0, half) }),
+        sum.remote({ refs: refs.slice(half) }),
+      ]);
       return a + b;
     });
     expect(await get(sum.remote({ refs: Array.from({ length: 32 }, (_, i) => put(i)) }))).toBe(496);
@@ -114,11 +117,17 @@ describe("long and short tasks", () => {
 
 describe("a worker that ends", () => {
   it("fails the task to blame without retries, naming exit and process (C5)", async () => {
-    const dying = remote(function dying(code: number) {
-      process.exit(code);
-    }, { retries: 0 });
+    const dying = remote(
+      function dying(code: number) {
+        process.exit(code);
+      },
+      { retries: 0 },
+    );
     const error = await rejection(get(dying.remote(7)));
-    expect([error.code, error.remote]).toMatchObject(["WorkerDied", { task: "dying", attempt: 0, pid: expect.any(Number) }]);
+    expect([error.code, error.remote]).toMatchObject([
+      "WorkerDied",
+      { task: "dying", attempt: 0, pid: expect.any(Number) },
+    ]);
     expect(error.message).toMatch(/exit code 7/);
   });
 
@@ -135,10 +144,13 @@ describe("a worker that ends", () => {
 
   it("costs those nothing that only stood in its queue or waited", async () => {
     const child = remote(async (name: string) => signal(folder, name));
-    const parent = remote(async (name: string) => {
-      await get(child.remote(name));
-      return name;
-    }, { retries: 0 });
+    const parent = remote(
+      async (name: string) => {
+        await get(child.remote(name));
+        return name;
+      },
+      { retries: 0 },
+    );
     const bystanders = [parent.remote("bystander"), parent.remote("bystander")];
     const dying = remote(() => process.exit(1), { retries: 0 });
     await Promise.all([1, 2, 3].map(() => rejection(get(dying.remote()))));

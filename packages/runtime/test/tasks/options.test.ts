@@ -13,7 +13,11 @@ const pid = (): number => process.pid;
 
 describe("numReturns", () => {
   it("gives so many refs (A14)", async () => {
-    const three = remote((a: number) => [a, "b", { c: new Float64Array(50_000).fill(3) }] as [number, string, { c: Float64Array }], { numReturns: 3 });
+    const three = remote(
+      (a: number) =>
+        [a, "b", { c: new Float64Array(50_000).fill(3) }] as [number, string, { c: Float64Array }],
+      { numReturns: 3 },
+    );
     const refs = three.remote(1);
     expect(refs).toHaveLength(3);
     const [a, b, c] = await get(refs);
@@ -32,7 +36,13 @@ describe("numReturns", () => {
 
   it("fails each ref when the function returns another count (A14)", async () => {
     const wrong = remote((value: unknown) => value as number[], { numReturns: 3 });
-    for (const [value, text] of [[[1, 2], "returned 2 values"], [[1, 2, 3, 4], "returned 4 values"], [5, "must return 3 values"], [null, "must return 3 values"], ["abc", "must return 3 values"]] as const) {
+    for (const [value, text] of [
+      [[1, 2], "returned 2 values"],
+      [[1, 2, 3, 4], "returned 4 values"],
+      [5, "must return 3 values"],
+      [null, "must return 3 values"],
+      ["abc", "must return 3 values"],
+    ] as const) {
       const refs = wrong.remote(value);
       for (const ref of refs) {
         const error = await rejection(get(ref));
@@ -42,9 +52,12 @@ describe("numReturns", () => {
   });
 
   it("fails each ref when the function throws", async () => {
-    const failing = remote((): [number, number] => {
-      throw new RangeError("both");
-    }, { numReturns: 2 });
+    const failing = remote(
+      (): [number, number] => {
+        throw new RangeError("both");
+      },
+      { numReturns: 2 },
+    );
     for (const ref of failing.remote()) expect(await rejection(get(ref))).toBeInstanceOf(RangeError);
   });
 });
@@ -59,7 +72,11 @@ describe("options", () => {
     expect((await rejection(get(other.remote()))).remote).toMatchObject({ task: "other" });
     expect((await rejection(get(failing.remote()))).remote).toMatchObject({ task: "anonymous" });
     expect(await get(name.options({ numCpus: 0.1 }).remote())).toBe(0);
-    expect(await get(other.options({ numCpus: 2 }).remote()).catch((error: Error & { remote?: { task: string } }) => error.remote?.task)).toBe("other");
+    expect(
+      await get(other.options({ numCpus: 2 }).remote()).catch(
+        (error: Error & { remote?: { task: string } }) => error.remote?.task,
+      ),
+    ).toBe("other");
   });
 
   it("that are wrong are refused, naming the option (A16)", () => {
@@ -97,7 +114,8 @@ describe("maxCalls", () => {
     const twice = remote(pid, { maxCalls: 2 });
     const seen: number[] = [];
     for (let i = 0; i < 4; i++) seen.push(await get(twice.remote()));
-    for (const each of new Set(seen)) expect(seen.filter((one) => one === each).length).toBeLessThanOrEqual(2);
+    for (const each of new Set(seen))
+      expect(seen.filter((one) => one === each).length).toBeLessThanOrEqual(2);
     const once = remote(pid, { maxCalls: 1 });
     const pids = await get(Array.from({ length: 4 }, () => once.remote()));
     expect(new Set(pids).size).toBe(4);
@@ -110,10 +128,14 @@ describe("maxCalls", () => {
   });
 
   it("is 1 for tasks with GPUs, whose workers see their own devices only (A19, A20)", async () => {
-    const gpu = remote(() => [process.pid, process.env["CUDA_VISIBLE_DEVICES"], runtimeContext().gpuIds] as const, { numGpus: 1 });
+    const gpu = remote(
+      () => [process.pid, process.env["CUDA_VISIBLE_DEVICES"], runtimeContext().gpuIds] as const,
+      { numGpus: 1 },
+    );
     const seen = await get([gpu.remote(), gpu.remote(), gpu.remote()]);
     expect(new Set(seen.map(([id]) => id)).size).toBe(3);
-    for (const [, visible, ids] of seen) expect([visible === "0" || visible === "1", ids]).toEqual([true, [Number(visible)]]);
+    for (const [, visible, ids] of seen)
+      expect([visible === "0" || visible === "1", ids]).toEqual([true, [Number(visible)]]);
     const none = remote(() => process.env["CUDA_VISIBLE_DEVICES"] ?? "unset");
     expect(["unset", ""]).toContain(await get(none.remote()));
   });

@@ -50,12 +50,16 @@ describe("retries of application errors", () => {
 
   it("happen when the predicate says so; one that throws says no", async () => {
     const early = (error: unknown): boolean => error instanceof Transient && error.attempt < 2;
-    expect((await rejection(get(remote(flaky, { retryOn: early, retries: 9 }).remote("predicate", 9)))).message).toBe("attempt 2");
+    expect(
+      (await rejection(get(remote(flaky, { retryOn: early, retries: 9 }).remote("predicate", 9)))).message,
+    ).toBe("attempt 2");
     expect(notes(folder, "predicate")).toEqual(["0", "1", "2"]);
     const broken = (): boolean => {
       throw new Error("the predicate");
     };
-    expect((await rejection(get(remote(flaky, { retryOn: broken }).remote("broken", 1)))).message).toBe("attempt 0");
+    expect((await rejection(get(remote(flaky, { retryOn: broken }).remote("broken", 1)))).message).toBe(
+      "attempt 0",
+    );
   });
 
   it("do not happen with retries: 0, and go on without limit with -1 (C7)", async () => {

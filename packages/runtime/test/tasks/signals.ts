@@ -46,7 +46,9 @@ export async function until(condition: () => boolean): Promise<void> {
 }
 
 /** What a promise is rejected with. */
-export async function rejection(promise: Promise<unknown>): Promise<Error & { code?: string; remote?: Record<string, unknown> }> {
+export async function rejection(
+  promise: Promise<unknown>,
+): Promise<Error & { code?: string; remote?: Record<string, unknown> }> {
   try {
     await promise;
   } catch (error) {
