@@ -2,10 +2,9 @@
  * A member of a cluster: what drivers and workers have in common. It owns what it submits, reaches its agent, its peers
  * and the store, and keeps the lease pools and actor clients of this process.
  */
-import { frameKinds, IonoError, limits, linkPage, type FromAgent, type ResourceVector } from "@iono/core";
+import { IonoError, limits, type FromAgent, type ResourceVector } from "@iono/core";
 import type { Executor } from "../executor/executor.ts";
 import { taskStorage } from "../executor/task-context.ts";
-import { MemoryLink } from "../links/memory.ts";
 import { StoreClient } from "../objects/index.ts";
 import { ActorClient } from "../owner/actor-client.ts";
 import type { ActorDescriptor, Payload } from "../owner/payload.ts";
@@ -13,11 +12,12 @@ import { BoundedMap } from "../owner/bounded-map.ts";
 import type { Definition } from "../owner/definition.ts";
 import { LeasePool } from "../owner/lease-pool.ts";
 import { Owner, type TaskContext } from "../owner/owner.ts";
-import { Sender } from "../owner/sender.ts";
+import type { Sender } from "../owner/sender.ts";
 import { platform } from "../platform/index.ts";
 import { AgentLink } from "./agent-link.ts";
 import { IdleCollection } from "./idle-collection.ts";
 import { jobIdOf, type JobSeed } from "./job-id.ts";
+import { loopbackSender } from "./loopback.ts";
 import { Peers } from "./peers.ts";
 
 export interface MemberOptions {
@@ -366,38 +366,6 @@ export class Member {
 }
 
 const deathReasonMs = 2000;
-
-/** A sender whose executor is this very process. */
-export function loopbackSender(
-  owner: Owner,
-  executor: Executor,
-  processNumber: number,
-  inline: { readonly worker: number } | null = null,
-): Sender {
-  const [near, far] = MemoryLink.pair({ frame() {}, closed() {} }, { frame() {}, closed() {} });
-  // In an inline runtime what was given up runs on, and would write into a page that is no longer there.
-  const page = inline === null ? platform().sharedPages?.create(linkPage.totalBytes) : undefined;
-  const sender = new Sender(inline?.worker ?? processNumber, process.pid, near, page ?? null);
-  const attached = executor.attach(processNumber, far, page?.memory ?? null, true);
-  far.listen({
-    frame: (kind, chunk, start, end) => void executor.frame(attached, kind, chunk, start, end),
-    closed() {},
-  });
-  near.listen({
-    frame: (kind, chunk, start, end) => {
-      if (kind === frameKinds.results) {
-        sender.lastHeardMs = performance.now();
-        owner.results.read(sender, chunk, start, end);
-        sender.onProgress();
-      } else if (kind === frameKinds.blocked || kind === frameKinds.unblocked) {
-        sender.setBlocked(chunk.readUInt32LE(start), kind === frameKinds.blocked, owner.table);
-        sender.onProgress();
-      }
-    },
-    closed() {},
-  });
-  return sender;
-}
 
 function infeasibleText({ shape, missing, actor }: Extract<FromAgent, { t: "infeasible" }>): string {
   const what =
