@@ -136,18 +136,21 @@ describe("leases", () => {
 
   it("ten thousand actors that wait for a process hold up nobody, and go on when some end", () => {
     const d = node(shape(2), { maxWorkers: 4 });
-    const ask = (request: number, running: ResourceVector): void =>
-      d.handle({ type: "actor requested", request, placement: shape(1), running });
-    for (let request = 1000; request < 11_000; request++) ask(request, shape(0));
-    ask(20_000, shape(0.5));
-    for (let i = 0; i < 20; i++) d.deliverAll();
+    const settle = (): void => {
+      for (let i = 0; i < 20; i++) {
+        d.deliverAll();
+        d.handle({ type: "tick" });
+      }
+    };
     const hosted = (): number[] =>
       [...d.workers.values()].map((worker) => worker.actor).filter((actor) => actor > 0);
+    for (let request = 1000; request < 11_000; request++) d.request(request, shape(1), shape(0));
+    settle();
     expect(hosted()).toEqual([1000, 1001, 1002, 1003]);
-    for (let request = 1000; request < 10_990; request++) d.handle({ type: "actor withdrawn", request });
-    for (const { number } of [...d.workers.values()]) d.handle({ type: "worker ended", worker: number });
-    for (let i = 0; i < 20; i++) d.deliverAll();
-    expect(hosted().toSorted()).toEqual([10_990, 10_991, 10_992, 10_993]);
+    for (let request = 1004; request < 10_990; request++) d.withdraw(request);
+    for (const number of [...d.workers.keys()]) d.die(number);
+    settle();
+    expect(hosted()).toEqual([10_990, 10_991, 10_992, 10_993]);
   });
 
   it("workers that cannot start are tried less and less often", () => {

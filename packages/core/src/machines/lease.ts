@@ -17,7 +17,6 @@ import {
   makeVector,
   missingResource,
   noResources,
-  shapeKey,
   unitsPerResource,
   type ResourceVector,
 } from "../resources.ts";
@@ -32,6 +31,7 @@ import {
   surplusWorkers,
   whoEnds,
 } from "./lease-processes.ts";
+import { ActorRequests } from "./lease-requests.ts";
 import { findRoom, fitsNow, freeFor, type RoomView, type Wanted } from "./lease-room.ts";
 import {
   describeWorker,
@@ -56,9 +56,7 @@ export class LeaseMachine {
   readonly #settings: LeaseSettings;
   readonly #workers: LeaseWorkers;
   readonly #shapes = new Map<string, Shape>();
-  readonly #requests = new Map<number, ActorRequest>();
-  /** How many requests there are of each group. */
-  readonly #groupSizes = new Map<string, number>();
+  readonly #requests = new ActorRequests();
   /** Processes that may start at one time: more would only slow each other down. */
   readonly #mostStarting: number;
   #order = 0;
@@ -101,24 +99,14 @@ export class LeaseMachine {
       case "actor requested": {
         const { request, placement, running } = event;
         if (this.#requests.has(request)) break;
-        const group = `${shapeKey(placement)}|${shapeKey(running)}`;
-        const inGroup = this.#groupSizes.get(group) ?? 0;
-        this.#groupSizes.set(group, inGroup + 1);
-        this.#requests.set(request, {
-          request,
-          placement,
-          running,
-          group,
-          since: this.#order++,
-          saidInfeasible: false,
-        });
+        const before = this.#requests.add(request, placement, running, this.#order++);
         // Behind many that ask for the same its turn has not come.
-        if (inGroup > this.#settings.maxWorkers + actorsLookedAt && !this.#isInfeasible(placement, running))
+        if (before > this.#settings.maxWorkers + actorsLookedAt && !this.#isInfeasible(placement, running))
           return [];
         break;
       }
       case "actor withdrawn":
-        this.#forget(event.request);
+        this.#requests.delete(event.request);
         break;
       case "tick":
         this.#tick();
@@ -235,17 +223,8 @@ export class LeaseMachine {
   }
 
   #place(worker: Worker, request: ActorRequest): void {
-    this.#forget(request.request);
+    this.#requests.delete(request.request);
     this.#workers.placeActor(worker, request);
-  }
-
-  #forget(number: number): void {
-    const request = this.#requests.get(number);
-    if (request === undefined) return;
-    this.#requests.delete(number);
-    const left = (this.#groupSizes.get(request.group) ?? 1) - 1;
-    if (left > 0) this.#groupSizes.set(request.group, left);
-    else this.#groupSizes.delete(request.group);
   }
 
   #isInfeasible(...vectors: ResourceVector[]): boolean {

@@ -1,0 +1,43 @@
+/** Actors that ask for a process, in the order of waiting. */
+import { shapeKey, type ResourceVector } from "../resources.ts";
+import type { ActorRequest } from "./lease-state.ts";
+
+export class ActorRequests {
+  readonly #requests = new Map<number, ActorRequest>();
+  /** How many there are of each group. */
+  readonly #groupSizes = new Map<string, number>();
+
+  get size(): number {
+    return this.#requests.size;
+  }
+
+  has(request: number): boolean {
+    return this.#requests.has(request);
+  }
+
+  get(request: number): ActorRequest | undefined {
+    return this.#requests.get(request);
+  }
+
+  values(): Iterable<ActorRequest> {
+    return this.#requests.values();
+  }
+
+  /** Returns how many of the same group it stands behind. */
+  add(request: number, placement: ResourceVector, running: ResourceVector, since: number): number {
+    const group = `${shapeKey(placement)}|${shapeKey(running)}`;
+    const before = this.#groupSizes.get(group) ?? 0;
+    this.#groupSizes.set(group, before + 1);
+    this.#requests.set(request, { request, placement, running, group, since, saidInfeasible: false });
+    return before;
+  }
+
+  delete(request: number): void {
+    const group = this.#requests.get(request)?.group;
+    if (group === undefined) return;
+    this.#requests.delete(request);
+    const left = (this.#groupSizes.get(group) ?? 1) - 1;
+    if (left > 0) this.#groupSizes.set(group, left);
+    else this.#groupSizes.delete(group);
+  }
+}
