@@ -336,7 +336,9 @@ export class Agent {
   #workerEnded(worker: WorkerProcess, reason: string): void {
     const { number } = worker;
     if (!this.#workers.delete(number)) return;
-    if (this.#processes.get(number)?.path === "" && worker.reason === "") this.#startFailed(reason);
+    // Someone else's SIGKILL says nothing about whether workers can start.
+    const failed = worker.reason === "" && worker.child.signalCode !== "SIGKILL";
+    if (failed && this.#processes.get(number)?.path === "") this.#startFailed(reason);
     worker.link.destroy();
     this.#output.flushed(number);
     this.#store.processDied(number);

@@ -14,6 +14,8 @@ export interface Cluster {
 
 interface Running {
   readonly member: Member;
+  /** Resolves when it is up. */
+  whenReady(): Promise<void>;
   shutdown(): Promise<void>;
 }
 
@@ -33,7 +35,7 @@ export async function init(options?: InitOptions): Promise<Cluster> {
     );
   }
   const started = start(options);
-  if (!(started instanceof InlineRuntime)) await started.member.agent.request({ t: "status" });
+  await started.whenReady();
   return { shutdown, [Symbol.asyncDispose]: shutdown };
 }
 

@@ -1,10 +1,12 @@
 /** The driver: the user's program as a member of its cluster, and the lifetime of both. */
 import { IonoError, type CompiledInitOptions } from "@iono/core";
 import { randomBytes } from "node:crypto";
+import { delimiter } from "node:path";
 import { driverNumber } from "../agent/options.ts";
 import { introduce, setMember } from "../api/runtime.ts";
 import { newJobSeed } from "../member/job-id.ts";
 import { Member } from "../member/member.ts";
+import { storeSpillDirs } from "../objects/spill-directories.ts";
 import { platform, type SharedPage } from "../platform/index.ts";
 import { version } from "../version.ts";
 import { Interrupt } from "./interrupt.ts";
@@ -27,6 +29,8 @@ export class Driver {
   readonly #bootPage: SharedPage | undefined;
 
   constructor(options: CompiledInitOptions) {
+    // What is wrong with them is said here, not by an agent that ends.
+    const spillDir = options.spillDir === "" ? "" : storeSpillDirs(options.spillDir).join(delimiter);
     const entry = entryUrl();
     const secret = randomBytes(24).toString("base64url");
     const namespace = options.namespace === "" ? defaultNamespace : options.namespace;
@@ -45,7 +49,7 @@ export class Driver {
         resources: options.resources,
         labels: options.labels,
         objectStoreBytes: options.objectStoreBytes,
-        spillDir: options.spillDir,
+        spillDir,
         maxWorkers: options.maxWorkers,
         logLevel: options.logLevel,
         worker: workerLaunch(),
@@ -85,7 +89,7 @@ export class Driver {
     void this.member.peers
       .listen()
       .then((path) => this.member.agent.notify({ t: "listening", path, pid: process.pid }));
-    this.#pregrant();
+    this.#pregrant(options.maxWorkers);
     this.#watchProcess();
   }
 
@@ -112,9 +116,23 @@ export class Driver {
   }
 
   /** Workers of the ordinary shape are granted as soon as they are up. */
-  #pregrant(): void {
+  #pregrant(maxWorkers: number): void {
     const cpus = Math.floor((this.member.options.resources["CPU"] ?? 0) / 10_000);
-    if (cpus > 0) this.member.pool("CPU=1", { CPU: 10_000 }).prepare(cpus);
+    const workers = Math.min(cpus, maxWorkers);
+    if (workers === 0) return;
+    const pool = this.member.pool("CPU=1", { CPU: 10_000 });
+    pool.prepare(workers);
+    this.#ready = pool.prepared;
+  }
+
+  #ready: Promise<void> = Promise.resolve();
+
+  /** Resolves when the workers that every cluster begins with are up, or when the time is over. */
+  async whenReady(): Promise<void> {
+    await this.member.agent.request({ t: "status" });
+    this.member.owed(true);
+    await Promise.race([this.#ready, new Promise((resolve) => setTimeout(resolve, readyMs).unref())]);
+    this.member.owed(false);
   }
 
   #end(reason: IonoError): void {
@@ -166,6 +184,8 @@ export class Driver {
   }
 }
 
+/** A cluster whose workers take longer is used without waiting for them. */
+const readyMs = 5000;
 const shutdownMs = 5000;
 /** How long the end of the agent may take to be understood before what is pending is told. */
 const lossMs = 1000;

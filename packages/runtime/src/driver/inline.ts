@@ -99,6 +99,8 @@ export class InlineRuntime {
     }
   }
 
+  async whenReady(): Promise<void> {}
+
   async shutdown(): Promise<void> {
     const reason = new IonoError("ShutDown", "the runtime was shut down");
     this.member.close(reason);

@@ -40,6 +40,7 @@ export class LeasePool implements Destination {
   readonly #unproved = new Set<Sender>();
 
   constructor(owner: Owner, surroundings: LeaseSurroundings, shape: string, resources: object) {
+    this.prepared = new Promise((resolve) => (this.#resolvePrepared = resolve));
     this.#owner = owner;
     this.#surroundings = surroundings;
     this.shape = shape;
@@ -80,12 +81,16 @@ export class LeasePool implements Destination {
     this.dispatch();
   }
 
-  /** Asks for workers ahead of any task. */
+  /** Asks for workers ahead of any task; `prepared` resolves when they are there. They stay until others need them. */
   prepare(count: number): void {
-    this.#told = count;
+    this.#preparing = count;
     this.#idleTicks = Number.NEGATIVE_INFINITY;
-    this.#surroundings.demand(this, count);
+    this.#demand(count);
   }
+
+  readonly prepared: Promise<void>;
+  #resolvePrepared: () => void = () => {};
+  #preparing = 0;
 
   /** No worker is to be had: what waits for one fails. */
   failQueued(error: IonoError): void {
@@ -108,6 +113,14 @@ export class LeasePool implements Destination {
     this.senders.push(sender);
     this.#unproved.add(sender);
     this.dispatch();
+    if (this.#preparing > 0 && this.senders.length >= this.#preparing) this.#endPreparing();
+  }
+
+  #endPreparing(): void {
+    this.#preparing = 0;
+    // Granted is not in use: what nobody needs is the cluster's again.
+    if (this.queue.length + this.#outstanding() === 0) this.#demand(0);
+    this.#resolvePrepared();
   }
 
   /** The agent wants a worker back: what it has not begun returns to the queue. */
@@ -240,9 +253,9 @@ export class LeasePool implements Destination {
     if (this.queue.length > 0) this.dispatch();
     const busy = this.queue.length + this.#outstanding() > 0;
     this.#idleTicks = busy ? 0 : this.#idleTicks + 1;
-    if (!busy && this.#told > 0 && this.#idleTicks >= idleTicks) {
-      this.#demand(0);
-    }
+    if (!busy && this.#told > 0 && this.#idleTicks >= idleTicks) this.#demand(0);
+    // Workers that were granted ahead took the work without a word: what lasts is said.
+    else if (busy && this.#told === 0) this.#demand(this.queue.length + this.#outstanding());
     return this.#told > 0 && this.#idleTicks >= 0;
   }
 

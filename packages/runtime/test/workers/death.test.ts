@@ -233,7 +233,16 @@ describe("a worker that ends under its task", () => {
       await new Promise((resolve) => setTimeout(resolve, 20));
       return process.pid;
     });
-    const pids = await get(Array.from({ length: 12 }, () => pid.remote()));
-    expect(new Set(pids).size).toBe(2);
+    // A replacement may still be on its way: both serve soon, and never a third.
+    const seen = new Set<number>();
+    await expect
+      .poll(
+        async () => {
+          for (const each of await get(Array.from({ length: 12 }, () => pid.remote()))) seen.add(each);
+          return seen.size;
+        },
+        { timeout: 10_000 },
+      )
+      .toBe(2);
   });
 });
