@@ -236,6 +236,7 @@ export interface GetActor {
 
 /** What the code that runs knows about itself. */
 export interface RuntimeContext {
+  /** `job-` and a UUID of version 7: the same in all processes of a program. */
   readonly jobId: string;
   readonly nodeId: string;
   /** undefined outside a task or call. */
