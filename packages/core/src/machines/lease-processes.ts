@@ -53,6 +53,23 @@ export function isUnwanted(worker: Worker, shapes: ReadonlyMap<string, Shape>): 
   return shape === undefined || wantedOf(shape) === 0;
 }
 
+/** The workers that work or demand takes: of a shape no more than it wants. */
+export function claimedWorkers(workers: Iterable<Worker>, shapes: ReadonlyMap<string, Shape>): Worker[] {
+  const claimed: Worker[] = [];
+  const counts = new Map<string, number>();
+  for (const worker of workers) {
+    if (isUnwanted(worker, shapes)) continue;
+    if (worker.state === "leased" && worker.shape !== null) {
+      const count = counts.get(worker.shape) ?? 0;
+      const shape = shapes.get(worker.shape);
+      if (shape !== undefined && count >= wantedOf(shape)) continue;
+      counts.set(worker.shape, count + 1);
+    }
+    claimed.push(worker);
+  }
+  return claimed;
+}
+
 export function countUnwanted(workers: Iterable<Worker>, shapes: ReadonlyMap<string, Shape>): number {
   let count = 0;
   for (const worker of workers) if (isUnwanted(worker, shapes)) count++;

@@ -14,7 +14,6 @@
  */
 import {
   addResources,
-  makeVector,
   missingResource,
   noResources,
   unitsPerResource,
@@ -26,7 +25,7 @@ import {
   borrowedCpu,
   countUnwanted,
   freshWorker,
-  isUnwanted,
+  claimedWorkers,
   spareWorker,
   surplusWorkers,
   whoEnds,
@@ -140,9 +139,9 @@ export class LeaseMachine {
 
   /** What nothing uses or waits for, for people: workers that are only kept count as free. */
   unclaimed(): ResourceVector {
-    const claimed = [...this.#workers.all.values()].filter((worker) => !isUnwanted(worker, this.#shapes));
+    const claimed = claimedWorkers(this.#workers.all.values(), this.#shapes);
     const free = freeFor(null, this.#settings.total, claimed);
-    return makeVector(Object.entries(free).filter(([, amount]) => amount > 0));
+    return Object.fromEntries(Object.entries(free).map(([name, amount]) => [name, Math.max(0, amount)]));
   }
 
   /** Demand by shape, for people. */
