@@ -37,7 +37,7 @@ function describe({ sizeBytes, capacityBytes, location }: Details): Readonly<Rec
   return {
     full: `no room for ${size}: everything in ${store} is in use`,
     neverFits: `${size} is larger than ${store}`,
-    outOfDisk: `no room for ${size}: ${store} is full, and the spill directory too`,
+    outOfDisk: `no room for ${size}: ${store} is full, and nothing more can be written to the spill directory`,
     stale: `${name} is not in the object store any more: nothing held it`,
     lost: `the bytes of ${name} are gone: its writer died, or its copy on disk is damaged`,
     freed: `${name} was freed`,

@@ -16,7 +16,8 @@ export function storeSpillDirs(configured?: string): string[] {
     const directory = path.resolve(given);
     try {
       fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
-      fs.accessSync(directory, fs.constants.W_OK | fs.constants.X_OK);
+      // Permissions do not tell all: a file system may be read-only, or may take no files of ours.
+      fs.rmdirSync(fs.mkdtempSync(path.join(directory, "iono-probe-")));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new IonoError(

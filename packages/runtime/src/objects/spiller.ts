@@ -42,6 +42,8 @@ export class Spiller {
   #current: SpillFile | undefined;
   #nextFile = 1;
   #nextRequest = 1;
+  /** Failures in a row. */
+  #failures = 0;
   #closed = false;
 
   constructor(options: SpillerOptions) {
@@ -73,6 +75,7 @@ export class Spiller {
     file.live += blocks.length;
     this.#ask({ kind: "spill", file: file.number, directory: file.directory, jobs }, (reply) => {
       if (reply.kind === "spilled") {
+        this.#failures = 0;
         blocks.forEach(({ block, generation }, i) => {
           const disk = { file: file.number, position: jobs[i].position, checksum: reply.checksums[i] };
           this.#options.onEvent({ kind: "spilled", block, generation, disk });
@@ -81,12 +84,19 @@ export class Spiller {
       }
       if (this.#current === file) this.#current = undefined;
       this.#letGo(file, blocks.length);
-      this.#options.onWarning(
-        `spilling to ${file.directory} failed: ${reply.kind === "failed" ? reply.code : "no reply"}`,
-      );
+      this.#warn(file.directory, reply.kind === "failed" ? reply.code : "no reply");
       if (attemptsLeft > 1) this.#trySpill(blocks, attemptsLeft - 1);
       else this.#options.onEvent({ kind: "spillFailed", blocks });
     });
+  }
+
+  /** A disk that is full or gone fails with every object: it is said less and less often. */
+  #warn(directory: string, reason: string): void {
+    const count = ++this.#failures;
+    if ((count & (count - 1)) !== 0) return;
+    this.#options.onWarning(
+      `spilling to ${directory} failed${count > 1 ? ` (${count} times in a row)` : ""}: ${reason}`,
+    );
   }
 
   restore({ block, generation, offset, bytes, disk }: Restore): void {

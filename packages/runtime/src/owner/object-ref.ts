@@ -56,6 +56,11 @@ export class Ref {
   toJSON(): string {
     return `ObjectRef(${this.id})`;
   }
+
+  /** Most often a forgotten `get`: the text says what it is. */
+  toString(): string {
+    return this.toJSON();
+  }
 }
 Object.defineProperty(Ref, "name", { value: "ObjectRef" });
 Object.defineProperty(Ref.prototype, travelsByReference, { value: true });
