@@ -15,7 +15,7 @@ export function storeSpillDirs(configured?: string): string[] {
   return directories.map((given) => {
     const directory = path.resolve(given);
     try {
-      fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+      makeDirectory(directory);
       // Permissions do not tell all: a file system may be read-only, or may take no files of ours.
       fs.rmdirSync(fs.mkdtempSync(path.join(directory, "iono-probe-")));
     } catch (error) {
@@ -27,6 +27,18 @@ export function storeSpillDirs(configured?: string): string[] {
     }
     return directory;
   });
+}
+
+/** One level at a time: where nothing can be made, as in /proc, Node's `recursive` tries for ever. */
+function makeDirectory(directory: string): void {
+  if (fs.existsSync(directory)) return;
+  makeDirectory(path.dirname(directory));
+  try {
+    fs.mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    // Another program may have been faster.
+    if (!fs.existsSync(directory)) throw error;
+  }
 }
 
 /** Spilling into a file system that is memory would gain nothing. */
