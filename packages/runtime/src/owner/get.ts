@@ -3,6 +3,7 @@
  * ten thousand refs makes one promise.
  */
 import { IonoError } from "@iono/core";
+import type { BriefPolling } from "./brief-polling.ts";
 import type { Failure } from "./failure.ts";
 import { addWaiter, refState, removeWaiter, type Ref, type Waiter } from "./object-ref.ts";
 import type { Owner } from "./owner.ts";
@@ -41,7 +42,17 @@ class Latch implements Waiter, WaitingGet {
   /** Undone at the end: a timer, a listener, the running task's waiting. */
   leave: (() => void) | null = null;
 
-  constructor(refs: readonly Ref[], resolve: () => void, reject: (error: unknown) => void) {
+  readonly #polling: BriefPolling;
+  readonly #beganMs: number;
+
+  constructor(
+    polling: BriefPolling,
+    refs: readonly Ref[],
+    resolve: () => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#polling = polling;
+    this.#beganMs = polling.begin();
     this.refs = refs;
     this.resolve = resolve;
     this.reject = reject;
@@ -53,6 +64,7 @@ class Latch implements Waiter, WaitingGet {
     if (ref.state === refState.error) this.#end();
     else if (this.remaining > 0) return;
     this.done = true;
+    this.#polling.ended(this.#beganMs);
     this.refs = none;
     this.leave?.();
     this.resolve();
@@ -143,7 +155,7 @@ function waitFor(owner: Owner, refs: readonly Ref[], options: GetOptions): Promi
   if (signal?.aborted === true) return Promise.reject(signal.reason);
   if (refs.some((ref) => ref.state === refState.error)) return Promise.resolve();
   return new Promise<void>((resolve, reject) => {
-    const latch = new Latch(refs, resolve, reject);
+    const latch = new Latch(owner.polling, refs, resolve, reject);
     for (const ref of refs) {
       if (ref.state !== refState.pending) continue;
       latch.remaining++;

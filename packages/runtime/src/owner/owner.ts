@@ -11,6 +11,7 @@ import type { Link } from "../links/link.ts";
 import { StoreHandle, type StoreClient } from "../objects/index.ts";
 import { allocate } from "../values/fast-buffer.ts";
 import { encodeComposite, releaseArguments, resolveArguments } from "./arguments.ts";
+import { BriefPolling } from "./brief-polling.ts";
 import { Borrows } from "./borrows.ts";
 import { cancelledError, cancelTask, cancelUnsent, startTimeout } from "./cancel.ts";
 import { Codec } from "./codec.ts";
@@ -71,6 +72,8 @@ export class Owner {
   readonly table = new PendingTable();
   readonly references: References;
   readonly borrows: Borrows;
+  /** How this process waits for what comes soon. */
+  readonly polling = new BriefPolling();
   readonly codec: Codec;
   readonly functions: Functions;
   readonly inline = new InlineBudget();
