@@ -1,10 +1,25 @@
 /** The programs in the README and the guide run, print what they say, and have no type errors. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { linkedFolder, matchesPromise, runProgram, snippetsOf, workspaceRoot } from "@iono/testing";
+import {
+  linkedFolder,
+  matchesPromise,
+  runProgram,
+  snippetsOf,
+  sourceNodeArgs,
+  workspaceRoot,
+} from "@iono/testing";
 import type { Snippet } from "@iono/testing";
 
 const pages = [
@@ -14,6 +29,9 @@ const pages = [
     .toSorted()
     .map((name) => `docs/guide/${name}`),
 ].map((path) => ({ path, snippets: snippetsOf(readFileSync(join(workspaceRoot, path), "utf8")) }));
+
+/** With the built packages, as users have them, where there are some: `pnpm test` builds first. */
+const nodeArgs = existsSync(join(workspaceRoot, "packages/iono/dist/index.js")) ? [] : sourceNodeArgs;
 
 const folder = linkedFolder();
 afterAll(() => folder[Symbol.dispose]());
@@ -28,7 +46,7 @@ describe.each(pages)("$path", ({ path, snippets }) => {
   test.for(snippets)("the program at line $line", async (snippet) => {
     const file = join(folder.path, fileOf(path, snippet));
     writeFileSync(file, snippet.source);
-    const { stdout, stderr, exitCode } = await runProgram({ file });
+    const { stdout, stderr, exitCode } = await runProgram({ file, nodeArgs });
     const printed = stdout.split("\n").slice(0, -1);
     const fits =
       printed.length === snippet.prints.length &&

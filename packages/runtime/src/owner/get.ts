@@ -193,12 +193,12 @@ function timedOut(refs: readonly Ref[], timeoutMs: number): IonoError {
 export function turnIsDue(): boolean {
   if (!turnArmed) {
     turnArmed = true;
-    lastTurnMs = performance.now();
     setImmediate(() => {
       turnArmed = false;
+      lastTurnMs = performance.now();
     });
-    return false;
   }
+  // Nobody looked for a while: then there may have been turns, and one more does no harm.
   return performance.now() - lastTurnMs > turnMs;
 }
 
