@@ -75,9 +75,17 @@ export async function publish(server: net.Server): Promise<PublishedSocket> {
     };
     return { server, path: file, close };
   }
-  const fd = fs.openSync(file, openPath);
-  fs.unlinkSync(file);
-  fs.rmdirSync(directory);
+  let fd: number;
+  try {
+    fd = fs.openSync(file, openPath);
+  } catch (error) {
+    // Out of descriptors: nothing is published, and nothing is left.
+    server.close();
+    await listening.catch(() => {});
+    throw error;
+  } finally {
+    fs.rmSync(directory, { recursive: true, force: true });
+  }
   await listening;
   let isOpen = true;
   const close = (): void => {

@@ -136,6 +136,8 @@ export class HandleTable {
     if (this.#createdBytes < this.#thresholdBytes) return;
     // A loop that never turns to its event loop runs no finalizers: there the collection has to look for itself.
     const blocking = this.#turn !== undefined;
+    // What looks for itself takes long: a turn may yet come, until much has been made without one.
+    if (blocking && this.#createdBytes < this.#thresholds.busyBytes) return;
     const began = performance.now();
     const released = blocking ? this.collectBlocking(false) : this.#releasedBytes;
     if (!blocking) this.collect();
