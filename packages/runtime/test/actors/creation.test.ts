@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { get, init, kill, put, remote, shutdown, type ActorHandle, type ObjectRef } from "../../src/index.ts";
-import { collectUntil, Gate, isNamed, until, type GateHandle } from "./helpers.ts";
+import { collectUntil, Gate, isNamed, until, type GateHandle } from "./actor-fixtures.ts";
 
 let gate: GateHandle;
 beforeAll(async () => {

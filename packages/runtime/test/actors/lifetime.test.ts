@@ -13,7 +13,7 @@ import {
   type ObjectRef,
 } from "../../src/index.ts";
 import { notes, removeSignals, signalFolder } from "../tasks/signals.ts";
-import { collectUntil, Gate, isNamed, lives, until, type GateHandle } from "./helpers.ts";
+import { collectUntil, Gate, isNamed, lives, until, type GateHandle } from "./actor-fixtures.ts";
 
 const folder = signalFolder();
 let gate: GateHandle;

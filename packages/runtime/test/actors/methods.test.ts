@@ -9,7 +9,7 @@ import {
   type ActorHandle,
   type ObjectRef,
 } from "../../src/index.ts";
-import { Gate, type GateHandle } from "./helpers.ts";
+import { Gate, type GateHandle } from "./actor-fixtures.ts";
 
 beforeAll(async () => {
   await init({ numCpus: 2 });

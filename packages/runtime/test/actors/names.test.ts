@@ -10,7 +10,7 @@ import {
   shutdown,
   type ActorHandle,
 } from "../../src/index.ts";
-import { collectUntil, isNamed, lives, until } from "./helpers.ts";
+import { collectUntil, isNamed, lives, until } from "./actor-fixtures.ts";
 
 beforeAll(async () => {
   await init({ numCpus: 2, namespace: "mine" });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cancel, get, init, put, remote, shutdown, type ActorHandle } from "../../src/index.ts";
-import { Gate, Log, type GateHandle, type LogHandle } from "./helpers.ts";
+import { Gate, Log, type GateHandle, type LogHandle } from "./actor-fixtures.ts";
 
 let gate: GateHandle;
 beforeAll(async () => {

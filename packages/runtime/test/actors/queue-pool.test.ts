@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ActorPool, get, init, kill, map, Queue, remote, shutdown } from "../../src/index.ts";
-import { Gate, until, type GateHandle } from "./helpers.ts";
+import { Gate, until, type GateHandle } from "./actor-fixtures.ts";
 
 let gate: GateHandle;
 beforeAll(async () => {
