@@ -21,6 +21,12 @@ export function pssBytes(pid: number): number {
   return 1024 * Number(kilobytes);
 }
 
+/** The part of `pssBytes` that is shared memory: of iono, pages of the store's segment, which stay warm for the next object. */
+export function sharedMemoryBytes(pid: number): number {
+  const kilobytes = /^Pss_Shmem: +(\d+) kB$/m.exec(read(`/proc/${pid}/smaps_rollup`) ?? "")?.[1] ?? "0";
+  return 1024 * Number(kilobytes);
+}
+
 /** User and system CPU time, in microseconds, to the tick of 10 ms. */
 export function cpuMicros(pid: number): number {
   const fields = statFields(pid);

@@ -1,14 +1,17 @@
 /** What the whole cluster of this program holds. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { collected } from "../core/collected.ts";
-import { handles, processTree, pssBytes } from "../outside/process-tree.ts";
+import { handles, processTree, pssBytes, sharedMemoryBytes } from "../outside/process-tree.ts";
 import { storeUsage } from "./store-usage.ts";
 
 /** Sums over all processes. */
 export interface Footprint {
   storeBytes: number;
   spilledBytes: number;
+  /** Without shared memory. */
   memoryBytes: number;
+  /** Pages of the store that are there, used or kept warm for the next object. */
+  storePagesBytes: number;
   descriptors: number;
   mappings: number;
   processes: number;
@@ -19,6 +22,7 @@ export const allowance: Footprint = {
   storeBytes: 0,
   spilledBytes: 0,
   memoryBytes: 64 * 2 ** 20, // V8 does not give back every page it has used
+  storePagesBytes: 256 * 2 ** 20, // what is free stays warm up to a limit: it depends on what was freed last
   descriptors: 8, // a socket or two that is being closed
   mappings: 200, // V8 maps and unmaps pages of its heaps as it likes
   processes: 0,
@@ -29,10 +33,12 @@ export async function footprint(): Promise<Footprint> {
   const { usedBytes, spilledBytes } = await storeUsage();
   const pids = processTree(process.pid);
   const all = pids.map(handles);
+  const sharedBytes = pids.reduce((sum, pid) => sum + sharedMemoryBytes(pid), 0);
   return {
     storeBytes: usedBytes,
     spilledBytes,
-    memoryBytes: pids.reduce((sum, pid) => sum + pssBytes(pid), 0),
+    memoryBytes: pids.reduce((sum, pid) => sum + pssBytes(pid), 0) - sharedBytes,
+    storePagesBytes: sharedBytes,
     descriptors: all.reduce((sum, { descriptors }) => sum + descriptors, 0),
     mappings: all.reduce((sum, { mappings }) => sum + mappings, 0),
     processes: pids.length,
@@ -57,12 +63,19 @@ export async function restingFootprint(collectWorkers: () => Promise<void>): Pro
 }
 
 /** One line of it. */
-export function describe({ storeBytes, spilledBytes, memoryBytes, ...counts }: Footprint): string {
+export function describe({
+  storeBytes,
+  spilledBytes,
+  memoryBytes,
+  storePagesBytes,
+  ...counts
+}: Footprint): string {
   const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
   return [
     `store ${megabytes(storeBytes)}`,
     `spilled ${megabytes(spilledBytes)}`,
     `memory ${megabytes(memoryBytes)}`,
+    `store pages ${megabytes(storePagesBytes)}`,
     ...Object.entries(counts).map(([name, count]) => `${name} ${count}`),
   ].join(", ");
 }

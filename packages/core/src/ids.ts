@@ -59,3 +59,29 @@ export function parseNumberedId(kind: NumberedKind, text: string): number | unde
   const number = Number.parseInt(digits, 36);
   return Number.isSafeInteger(number) && number.toString(36) === digits ? number : undefined;
 }
+
+/**
+ * Process numbers (u32): node number × 2^17 + the node's own count, so that whoever has the number of a process knows
+ * where it runs. A node that joins anew gets a new number; no number is used twice.
+ */
+export const processesPerNode = 2 ** 17;
+export const mostNodes = 2 ** 15;
+
+export function processNumber(node: number, local: number): number {
+  return node * processesPerNode + local;
+}
+
+export function nodeOf(process: number): number {
+  return Math.floor(process / processesPerNode);
+}
+
+/** Actor numbers: the process that created it × 2^20 + its count. */
+export const actorsPerProcess = 2 ** 20;
+
+export function actorNumber(creator: number, count: number): number {
+  return creator * actorsPerProcess + count;
+}
+
+export function creatorOf(actor: number): { readonly process: number; readonly count: number } {
+  return { process: Math.floor(actor / actorsPerProcess), count: actor % actorsPerProcess };
+}

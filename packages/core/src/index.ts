@@ -10,12 +10,19 @@ export {
 } from "./errors.ts";
 export type { ErrorCode, RemoteOrigin } from "./errors.ts";
 export {
+  actorNumber,
+  actorsPerProcess,
+  creatorOf,
   formatNumberedId,
   formatOwnedId,
   formatRefId,
+  mostNodes,
+  nodeOf,
   parseNumberedId,
   parseOwnedId,
   parseRefId,
+  processNumber,
+  processesPerNode,
 } from "./ids.ts";
 export type { NumberedKind, OwnedId, OwnedKind } from "./ids.ts";
 export { formatLabelConditions, matchesLabels, parseLabels, parseLabelSelector } from "./labels.ts";
@@ -74,6 +81,15 @@ export {
   writeFrameHeader,
 } from "./protocol/frame.ts";
 export type { FrameKind, FrameSink } from "./protocol/frame.ts";
+export {
+  channels,
+  datagramHeaderBytes,
+  headNode,
+  maxDatagramBytes,
+  readDatagramHeader,
+  writeDatagramHeader,
+} from "./protocol/mesh.ts";
+export type { Channel, DatagramHeader } from "./protocol/mesh.ts";
 export {
   claim,
   linkPage,

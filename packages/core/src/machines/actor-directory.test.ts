@@ -1,13 +1,14 @@
 /** The directory of actors under events in any order, twice, late, and with processes that end at any step. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { actorNumber, creatorOf } from "../ids.ts";
 import type { ActorSpec } from "../protocol/owner-agent.ts";
 import { ActorDirectory, type ActorEvent, type ActorInstruction } from "./actor-directory.ts";
 
 const creator = 1;
 
 function id(creatorNumber: number, count: number): number {
-  return creatorNumber * 2 ** 32 + count;
+  return actorNumber(creatorNumber, count);
 }
 
 function spec(actor: number, changes: Partial<ActorSpec> = {}): ActorSpec {
@@ -189,7 +190,7 @@ describe("ActorDirectory", () => {
           })
           .map((each) => ({
             type: "create" as const,
-            owner: Math.floor(each.actor / 2 ** 32),
+            owner: creatorOf(each.actor).process,
             spec: spec(each.actor, each),
           })),
       },

@@ -12,6 +12,7 @@
  * actor that is not detached has a holder, a dead one has none; (A3) an actor that is placed or alive has a process, and
  * no process hosts two.
  */
+import { creatorOf } from "../ids.ts";
 import type { ActorSpec } from "../protocol/owner-agent.ts";
 
 export type ActorState = "declared" | "pending" | "placed" | "alive" | "dead";
@@ -276,7 +277,7 @@ export class ActorDirectory {
       this.#die(hosted, actor, reason, null);
     this.#byProcess.delete(process);
     for (const [id, each] of this.#actors) {
-      if (each.state === "declared" && creatorOf(id) === process) {
+      if (each.state === "declared" && creatorOf(id).process === process) {
         this.#die(id, each, "its creator ended before the arguments of its constructor were there", null);
       } else if (
         each.state !== "dead" &&
@@ -303,11 +304,6 @@ export class ActorDirectory {
       if (oldest !== undefined) this.#actors.delete(oldest);
     }
   }
-}
-
-/** The process that created an actor: part of its id. */
-function creatorOf(id: number): number {
-  return Math.floor(id / 2 ** 32);
 }
 
 function nameKey(namespace: string, name: string): string {

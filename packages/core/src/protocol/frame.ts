@@ -33,6 +33,15 @@ export const frameKinds = {
   cancelRef: 33,
   // with the agent: msgpack messages of owner-agent.ts
   control: 40,
+  // between agents and head: msgpack messages of agent-agent.ts and agent-head.ts
+  mesh: 50,
+  // links of members relayed between agents: `u32 circuit`, then a whole frame
+  circuit: 51,
+  // between a gateway and its agent or head: datagrams, and msgpack messages of gateway.ts
+  datagram: 60,
+  gateway: 61,
+  // pieces of objects between agents
+  piece: 62,
 } as const;
 
 export type FrameKind = (typeof frameKinds)[keyof typeof frameKinds];

@@ -2,7 +2,14 @@
  * A member of a cluster: what drivers and workers have in common. It owns what it submits, reaches its agent, its peers
  * and the store, and keeps the lease pools and actor clients of this process.
  */
-import { IonoError, limits, type FromAgent, type ResourceVector } from "@iono/core";
+import {
+  actorNumber,
+  actorsPerProcess,
+  IonoError,
+  limits,
+  type FromAgent,
+  type ResourceVector,
+} from "@iono/core";
 import type { Executor } from "../executor/executor.ts";
 import { taskStorage } from "../executor/task-context.ts";
 import { StoreClient } from "../objects/index.ts";
@@ -207,7 +214,12 @@ export class Member {
   // actors
 
   nextActorId(): number {
-    return this.number * 2 ** 32 + ++this.#actorCount;
+    if (this.#actorCount + 1 >= actorsPerProcess)
+      throw new IonoError(
+        "TooManyPending",
+        `this process has created ${this.#actorCount} actors, the most there may be`,
+      );
+    return actorNumber(this.number, ++this.#actorCount);
   }
 
   /** The client of an actor; `hold` when this process has not told the agent yet that it holds a handle. */

@@ -1,5 +1,5 @@
 /** Makes this worker the process of one actor. */
-import { formatOwnedId, IonoError, type ActorSpec } from "@iono/core";
+import { creatorOf, formatOwnedId, IonoError, type ActorSpec } from "@iono/core";
 import type { Executor } from "../executor/executor.ts";
 import type { ActorInstance } from "../executor/user-code.ts";
 import { originOf, stableError } from "../executor/failures.ts";
@@ -61,7 +61,8 @@ export function hostActor(
 
 /** The id that people see of an actor. */
 export function actorIdOf(actor: number): string {
-  return formatOwnedId("actor", Math.floor(actor / 2 ** 32), actor % 2 ** 32);
+  const { process, count } = creatorOf(actor);
+  return formatOwnedId("actor", process, count);
 }
 
 async function construct(member: Member, spec: ActorSpec): Promise<object> {
