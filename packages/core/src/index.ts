@@ -107,6 +107,7 @@ export { LinkMachine } from "./machines/link.ts";
 export type { LinkEvent, LinkInstruction, LinkSettings } from "./machines/link.ts";
 export type { LeaseEvent, LeaseInstruction, LeaseSettings } from "./machines/lease-events.ts";
 export { leaseTickMs, sanitizeResources } from "./machines/lease-events.ts";
+export type { FromHead, ToHead } from "./protocol/agent-head.ts";
 export { deathReasonWaitMs } from "./protocol/owner-agent.ts";
 export type { ActorMethod, ActorSpec, FromAgent, ToAgent } from "./protocol/owner-agent.ts";
 export { CancelInbox, TaskCancellation } from "./machines/cancel.ts";

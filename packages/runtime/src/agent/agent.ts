@@ -3,12 +3,9 @@
  * waits on nothing. Messages become events of the machines in core; their instructions become I/O here.
  */
 import {
-  ActorDirectory,
-  IonoError,
   limits,
   sanitizeResources,
-  type ActorEvent,
-  type ActorInstruction,
+  type FromHead,
   type LeaseEvent,
   type LeaseInstruction,
   type ToAgent,
@@ -17,8 +14,9 @@ import type { Link } from "../links/link.ts";
 import type { StoreServer } from "../objects/index.ts";
 import { unpackMessage } from "../owner/payload.ts";
 import type { WorkerOptions } from "../worker/options.ts";
-import { ActorAddresses } from "./actor-addresses.ts";
-import { Processes, type Asker, type Peer } from "./processes.ts";
+import type { HeadConnection } from "./head-connection.ts";
+import { LocalHead } from "./local-head.ts";
+import { Processes, type Peer } from "./processes.ts";
 import { NodeLeases } from "./leases.ts";
 import { WorkerOutput } from "./output.ts";
 import { describeNode } from "./status.ts";
@@ -31,11 +29,9 @@ const hopelessStarts = 8;
 export class Agent {
   readonly #options: AgentOptions;
   readonly #leases: NodeLeases;
-  readonly #actors = new ActorDirectory();
+  readonly #head: HeadConnection = new LocalHead((message) => this.#fromHead(message));
   readonly #processes = new Processes();
   readonly #workers = new Map<number, WorkerProcess>();
-  readonly #addresses = new ActorAddresses(this.#actors, this.#processes);
-  readonly #creators = new Map<number, Asker>();
   readonly #store: StoreServer;
   readonly #storePath: string;
   readonly #output = new WorkerOutput(driverNumber, {
@@ -122,54 +118,18 @@ export class Agent {
         break;
       }
       case "create actor":
-        this.#creators.set(message.actor.actor, { peer, id: message.id });
-        this.#actor({ type: "create", owner: peer.number, spec: message.actor });
+      case "actor address":
+      case "get actor":
+      case "list actors":
+      case "hold actor":
+      case "drop actor":
+      case "actor constructed":
+        this.#head.send({ ...message, process: peer.number });
         break;
       case "supply actor":
-        this.#actor({ type: "supply", actor: message.actor, payload: message.payload });
-        break;
       case "abandon actor":
-        this.#actor({ type: "abandon", actor: message.actor, reason: message.reason, error: message.error });
-        break;
-      case "actor address":
-        this.#addresses.ask({ peer, id: message.id }, message.actor);
-        break;
-      case "get actor": {
-        const spec = this.#actors.named(message.namespace, message.name);
-        if (spec === undefined) {
-          this.#processes.refuse(
-            { peer, id: message.id },
-            new IonoError(
-              "NoSuchActor",
-              `no actor is named "${message.name}" in namespace "${message.namespace}"`,
-            ),
-          );
-        } else {
-          this.#actor({ type: "hold", actor: spec.actor, holder: peer.number });
-          this.#processes.reply({ peer, id: message.id }, { ...spec, payload: null });
-        }
-        break;
-      }
-      case "list actors":
-        this.#processes.reply({ peer, id: message.id }, this.#actors.names(message.namespace));
-        break;
-      case "hold actor":
-        this.#actor({ type: "hold", actor: message.actor, holder: peer.number });
-        this.#processes.reply({ peer, id: message.id }, null);
-        break;
-      case "drop actor":
-        this.#actor({ type: "drop", actor: message.actor, holder: peer.number });
-        break;
       case "kill actor":
-        this.#actor({ type: "kill", actor: message.actor, reason: message.reason });
-        break;
-      case "actor constructed":
-        this.#actor({
-          type: "constructed",
-          process: peer.number,
-          error: message.error,
-          message: message.message,
-        });
+        this.#head.send(message);
         break;
       case "log":
         this.#output.write(peer.number, message.stream, message.label, peer.pid, message.text);
@@ -194,7 +154,7 @@ export class Agent {
       startedAtMs: this.startedAtMs,
       leases: this.#leases.machine,
       workers: this.#workers,
-      actors: this.#actors,
+      actors: this.#head.livingActors(),
       store: this.#store.stats(),
     });
   }
@@ -233,7 +193,7 @@ export class Agent {
         });
         break;
       case "place actor":
-        this.#actor({ type: "placed", actor: instruction.request, process: instruction.worker });
+        this.#head.send({ t: "actor placed", actor: instruction.request, process: instruction.worker });
         break;
       case "stop":
         // One that is not up yet has nothing to end in order.
@@ -248,54 +208,36 @@ export class Agent {
     }
   }
 
-  #actor(event: ActorEvent): void {
-    for (const instruction of this.#actors.handle(event)) this.#performActor(instruction);
-  }
-
-  #performActor(instruction: ActorInstruction): void {
-    switch (instruction.type) {
-      case "place": {
-        const { placement, running } = instruction.spec;
+  #fromHead(message: FromHead): void {
+    switch (message.t) {
+      case "reply": {
+        const { process, id, value, error } = message;
+        this.#processes.send(process, { t: "reply", id, value, ...(error === undefined ? {} : { error }) });
+        break;
+      }
+      case "actor at": {
+        const host = this.#processes.get(message.host);
+        const value = { process: message.host, path: host?.path ?? "", pid: host?.pid ?? 0 };
+        this.#processes.send(message.process, { t: "reply", id: message.id, value });
+        break;
+      }
+      case "place actor":
         this.#lease({
           type: "actor requested",
-          request: instruction.actor,
-          placement: sanitizeResources(placement),
-          running: sanitizeResources(running),
+          request: message.actor,
+          placement: sanitizeResources(message.placement),
+          running: sanitizeResources(message.running),
         });
         break;
-      }
-      case "withdraw":
-        this.#lease({ type: "actor withdrawn", request: instruction.actor });
+      case "withdraw actor":
+        this.#lease({ type: "actor withdrawn", request: message.actor });
         break;
-      case "host":
-        this.#processes.send(instruction.process, { t: "host actor", actor: instruction.spec });
-        break;
-      case "created": {
-        const creator = this.#creators.get(instruction.actor);
-        this.#creators.delete(instruction.actor);
-        const existing = instruction.existing === 0 ? null : this.#actors.spec(instruction.existing);
-        if (creator !== undefined)
-          this.#processes.reply(creator, existing === null ? null : { ...existing, payload: null });
-        break;
-      }
-      case "name taken": {
-        const creator = this.#creators.get(instruction.actor);
-        this.#creators.delete(instruction.actor);
-        if (creator !== undefined) {
-          this.#processes.refuse(
-            creator,
-            new IonoError("NameTaken", `an actor named "${instruction.name}" exists already`),
-          );
-        }
-        break;
-      }
-      case "alive":
-      case "dead":
-        this.#addresses.answer(instruction.actor);
+      case "host actor":
+        this.#processes.send(message.process, { t: "host actor", actor: message.actor });
         break;
       case "end process":
-        if (instruction.force) this.#kill(instruction.process, instruction.reason);
-        else this.#endGently(instruction.process, instruction.reason);
+        if (message.force) this.#kill(message.process, message.reason);
+        else this.#endGently(message.process, message.reason);
         break;
     }
   }
@@ -343,7 +285,7 @@ export class Agent {
     this.#output.flushed(number);
     this.#store.processDied(number);
     this.#processes.ended(number, reason);
-    this.#actor({ type: "process ended", process: number, reason });
+    this.#head.send({ t: "process ended", process: number, reason });
     this.#lease({ type: "worker ended", worker: number });
     this.#processes.sendAll({ t: "process ended", process: number, reason });
   }
@@ -351,10 +293,7 @@ export class Agent {
   /** Nothing that waits for a worker is going to run (I7). */
   #giveUpWaiting(reason: string): void {
     this.#processes.sendAll({ t: "cannot start", reason });
-    for (const { actor, state } of this.#actors.list()) {
-      if (state === "pending")
-        this.#actor({ type: "kill", actor, reason: `workers cannot start: ${reason}` });
-    }
+    this.#head.send({ t: "cannot start", node: 0, reason });
   }
 
   /** Said at the first failure in a row, the second, the fourth …: tasks wait, and people should know for what. */

@@ -1,5 +1,6 @@
 /** What the agent tells people: `iono status`, `nodes()`, `availableResources()`. */
-import { resourceAmounts, type ActorDirectory, type LeaseMachine } from "@iono/core";
+import { resourceAmounts, type LeaseMachine } from "@iono/core";
+import type { LivingActor } from "./head-connection.ts";
 import type { AgentOptions } from "./options.ts";
 import type { WorkerProcess } from "./worker-processes.ts";
 
@@ -8,7 +9,7 @@ export interface StatusSources {
   readonly startedAtMs: number;
   readonly leases: LeaseMachine;
   readonly workers: ReadonlyMap<number, WorkerProcess>;
-  readonly actors: ActorDirectory;
+  readonly actors: readonly LivingActor[];
   readonly store: object;
 }
 
@@ -35,7 +36,7 @@ export function describeNode({
         workers: leases
           .states()
           .map((state) => ({ ...state, pid: workers.get(state.worker)?.child.pid ?? 0 })),
-        actors: actors.list().filter((actor) => actor.state !== "dead"),
+        actors,
         demand: leases.demands(),
       },
     ],
