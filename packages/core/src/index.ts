@@ -91,6 +91,18 @@ export {
 } from "./protocol/mesh.ts";
 export type { Channel, DatagramHeader } from "./protocol/mesh.ts";
 export {
+  connectionIdleMs,
+  hop,
+  hopRefusals,
+  isNodeNumber,
+  isPublicKey,
+  maxJoinAnswerBytes,
+  maxJoinBytes,
+  maxPingBytes,
+  readToGateway,
+} from "./protocol/gateway.ts";
+export type { AllowedNode, FromGateway, GatewayCounters, HopRefusal, ToGateway } from "./protocol/gateway.ts";
+export {
   claim,
   linkPage,
   noClaimSlot,
