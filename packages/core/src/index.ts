@@ -25,7 +25,13 @@ export {
   processesPerNode,
 } from "./ids.ts";
 export type { NumberedKind, OwnedId, OwnedKind } from "./ids.ts";
-export { formatLabelConditions, matchesLabels, parseLabels, parseLabelSelector } from "./labels.ts";
+export {
+  formatLabelCondition,
+  formatLabelConditions,
+  matchesLabels,
+  parseLabels,
+  parseLabelSelector,
+} from "./labels.ts";
 export type { LabelCondition, Labels, LabelSelector } from "./labels.ts";
 export { limits } from "./limits.ts";
 export type { LimitName, LimitRow, LimitUnit } from "./limits.ts";
@@ -49,7 +55,14 @@ export type { CompiledMethodOptions, MethodOptions } from "./options/method.ts";
 export type { AbortSignalLike } from "./options/read.ts";
 export { shouldRetry } from "./options/retry.ts";
 export type { ErrorClass, RetryOn } from "./options/retry.ts";
-export type { Scheduling } from "./options/scheduling.ts";
+export {
+  compileScheduling,
+  hybridStrategy,
+  nearStrategy,
+  parseStrategyKey,
+  strategyKey,
+} from "./options/scheduling.ts";
+export type { Scheduling, SchedulingStrategy } from "./options/scheduling.ts";
 export { compileTaskOptions } from "./options/task.ts";
 export type { CompiledTaskOptions, TaskOptions } from "./options/task.ts";
 export {

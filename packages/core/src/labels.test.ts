@@ -21,6 +21,12 @@ describe("label selectors", () => {
     [{ region: "!eu" }, true],
     [{ region: "!in(eu,us)" }, true],
     [{ constructor: "!x" }, true],
+    [{ zone: "exists" }, true],
+    [{ zone: "!exists" }, false],
+    [{ region: "exists" }, false],
+    [{ region: "!exists" }, true],
+    [{ constructor: "exists" }, false],
+    [{ zone: "in(exists)" }, false],
     [{ gpu: "H100", zone: "b" }, false],
     [{ gpu: "H100", zone: "!b", "io.net/tier": "secure" }, true],
   ])("%j → %s", (selector, expected) => {
@@ -34,7 +40,7 @@ describe("label selectors", () => {
         expect.objectContaining({
           code: "BadOption",
           message: expect.stringMatching(
-            /^task option labels\["gpu"\] must be "x", "!x", "in\(a,b\)" or "!in\(a,b\)"; got /,
+            /^task option labels\["gpu"\] must be "x", "!x", "in\(a,b\)", "!in\(a,b\)", "exists" or "!exists"; got /,
           ),
         }),
       );
@@ -55,6 +61,10 @@ describe("label selectors", () => {
   it("reads back as text", () => {
     expect(formatLabelConditions(parseLabelSelector({ gpu: "in(a,b,a)", zone: "!c" }, "labels"))).toBe(
       "gpu in(a,b), zone !c",
+    );
+    const words = { a: "exists", b: "!exists", c: "in(exists)", d: "!in(exists)" };
+    expect(formatLabelConditions(parseLabelSelector(words, "labels"))).toBe(
+      "a exists, b !exists, c in(exists), d !in(exists)",
     );
   });
 });

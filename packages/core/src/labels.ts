@@ -4,7 +4,7 @@ import { badOption, IonoError } from "./errors.ts";
 /** Labels of a node: `{ region: "eu", gpu: "H100" }`. */
 export type Labels = Readonly<Record<string, string>>;
 
-/** Label → `"x"`, `"!x"`, `"in(a,b)"` or `"!in(a,b)"`; all must hold. */
+/** Label → `"x"`, `"!x"`, `"in(a,b)"`, `"!in(a,b)"`, `"exists"` or `"!exists"`; all must hold. */
 export type LabelSelector = Readonly<Record<string, string>>;
 
 /** One parsed condition. */
@@ -12,6 +12,7 @@ export interface LabelCondition {
   readonly label: string;
   /** True: the label is there and is one of `values`. False: it is absent or another. */
   readonly isOneOf: boolean;
+  /** Empty: any value. */
   readonly values: readonly string[];
 }
 
@@ -30,10 +31,11 @@ export function parseLabelSelector(selector: unknown, field: string): readonly L
 function parseCondition(label: string, condition: unknown, field: string): LabelCondition {
   checkLabelName(label, field);
   const where = `${field}[${JSON.stringify(label)}]`;
-  const right = '"x", "!x", "in(a,b)" or "!in(a,b)"';
+  const right = '"x", "!x", "in(a,b)", "!in(a,b)", "exists" or "!exists"';
   if (typeof condition !== "string") throw badOption(where, condition, right);
   const negated = condition.startsWith("!");
   const text = negated ? condition.slice(1) : condition;
+  if (text === "exists") return { label, isOneOf: !negated, values: [] };
   const members = list.exec(text);
   const values = members === null ? [text] : members[1].split(",").map((value) => value.trim());
   if (!values.every((value) => labelValue.test(value))) throw badOption(where, condition, right);
@@ -43,18 +45,21 @@ function parseCondition(label: string, condition: unknown, field: string): Label
 export function matchesLabels(conditions: readonly LabelCondition[], labels: Labels): boolean {
   return conditions.every(({ label, isOneOf, values }) => {
     const value = Object.hasOwn(labels, label) ? labels[label] : undefined;
-    return (value !== undefined && values.includes(value)) === isOneOf;
+    const isAmong = value !== undefined && (values.length === 0 || values.includes(value));
+    return isAmong === isOneOf;
   });
 }
 
 /** The selector back as text, for tables and errors: `gpu in(H100,H200), zone !a`. */
 export function formatLabelConditions(conditions: readonly LabelCondition[]): string {
-  return conditions
-    .map(({ label, isOneOf, values }) => {
-      const text = values.length === 1 ? values[0] : `in(${values.join(",")})`;
-      return `${label} ${isOneOf ? "" : "!"}${text}`;
-    })
-    .join(", ");
+  return conditions.map((condition) => `${condition.label} ${formatLabelCondition(condition)}`).join(", ");
+}
+
+/** One condition as it is given: `!in(a,b)`. A single value that reads like a word of the language stays a list. */
+export function formatLabelCondition({ isOneOf, values }: LabelCondition): string {
+  const isPlain = values.length === 1 && values[0] !== "exists";
+  const text = values.length === 0 ? "exists" : isPlain ? values[0] : `in(${values.join(",")})`;
+  return `${isOneOf ? "" : "!"}${text}`;
 }
 
 /**

@@ -1,11 +1,12 @@
 /** Options of an actor: friendly outside, complete and unit-suffixed inside. */
 import { badOption, IonoError } from "../errors.ts";
+import type { LabelSelector } from "../labels.ts";
 import { limits } from "../limits.ts";
 import { parseResources, shapeKey, type ResourceOptions, type ResourceVector } from "../resources.ts";
 import { closestName } from "./did-you-mean.ts";
 import { compileMethodOptions, type CompiledMethodOptions, type MethodOptions } from "./method.ts";
 import * as read from "./read.ts";
-import { readScheduling, type Scheduling } from "./scheduling.ts";
+import { compileScheduling, strategyKey, type Scheduling, type SchedulingStrategy } from "./scheduling.ts";
 
 export interface ConcurrencyGroup {
   /** How many of its calls may run at a time. */
@@ -17,6 +18,8 @@ export interface ActorOptions extends ResourceOptions {
   /** Held while it lives. Left out: 1 to be placed, 0 once it runs. */
   numCpus?: number;
   scheduling?: Scheduling;
+  /** Labels that the node must have: `{ gpu: "in(H100,H200)", zone: "!a" }`. */
+  labels?: LabelSelector;
   /** How often it is restarted after its process died. Only 0 in this version. */
   restarts?: number;
   /** How often a call is retried after the actor died. Only 0 in this version. */
@@ -62,7 +65,10 @@ export interface CompiledActorOptions {
   /** What must be free for it to be placed. */
   readonly placementResources: ResourceVector;
   readonly placementShape: string;
-  readonly scheduling: Scheduling;
+  /** What `scheduling` and `labels` say. */
+  readonly strategy: SchedulingStrategy;
+  /** Canonical key of `strategy`; "" for the default. */
+  readonly strategyKey: string;
   readonly restarts: number;
   readonly taskRetries: number;
   readonly maxConcurrency: number;
@@ -86,6 +92,7 @@ const schema: read.OptionSchema = {
     "memory",
     "resources",
     "scheduling",
+    "labels",
     "restarts",
     "taskRetries",
     "maxConcurrency",
@@ -99,7 +106,6 @@ const schema: read.OptionSchema = {
     "exactlyOnce",
   ] satisfies (keyof ActorOptions | "exactlyOnce")[],
   later: {
-    labels: "label selectors come with clusters of several machines",
     runtimeEnv: "runtime environments are still to come",
     checkpointEvery: "checkpoints of actors are still to come",
   },
@@ -121,6 +127,7 @@ export function compileActorOptions(
   refuseLater(given);
   const resources = parseResources(given, { numCpus: 0 }, where);
   const placementResources = parseResources(given, { numCpus: 1 }, where);
+  const strategy = compileScheduling(given.scheduling, given.labels, where);
   const name = given.name === undefined ? "" : read.readName(given.name, `${where}name`);
   const getIfExists = read.readBoolean(given.getIfExists ?? false, `${where}getIfExists`);
   if (getIfExists && name === "") throw new IonoError("BadOption", `${where}getIfExists needs a name`);
@@ -145,7 +152,8 @@ export function compileActorOptions(
     shape: shapeKey(resources),
     placementResources,
     placementShape: shapeKey(placementResources),
-    scheduling: readScheduling(given.scheduling, `${where}scheduling`),
+    strategy,
+    strategyKey: strategyKey(strategy),
     restarts: 0,
     taskRetries: 0,
     maxConcurrency: read.readInteger(given.maxConcurrency ?? concurrency, `${where}maxConcurrency`, 1),

@@ -1,15 +1,18 @@
 /** Options of a remote function: friendly outside, complete and unit-suffixed inside. */
+import type { LabelSelector } from "../labels.ts";
 import { limits } from "../limits.ts";
 import { parseResources, shapeKey, type ResourceOptions, type ResourceVector } from "../resources.ts";
 import type { Duration } from "../units.ts";
 import * as read from "./read.ts";
 import { readRetryOn, type RetryOn } from "./retry.ts";
-import { readScheduling, type Scheduling } from "./scheduling.ts";
+import { compileScheduling, strategyKey, type Scheduling, type SchedulingStrategy } from "./scheduling.ts";
 
 export interface TaskOptions extends ResourceOptions {
   /** Default 1. */
   numCpus?: number;
   scheduling?: Scheduling;
+  /** Labels that the node must have: `{ gpu: "in(H100,H200)", zone: "!a" }`. */
+  labels?: LabelSelector;
   /** How often a task whose worker died is run again; default 3, -1 without limit. */
   retries?: number;
   /** Which errors of the task itself count as a reason to run it again; default none. */
@@ -40,7 +43,10 @@ export interface CompiledTaskOptions {
   readonly resources: ResourceVector;
   /** Canonical key of `resources`. */
   readonly shape: string;
-  readonly scheduling: Scheduling;
+  /** What `scheduling` and `labels` say. */
+  readonly strategy: SchedulingStrategy;
+  /** Canonical key of `strategy`; "" for the default. */
+  readonly strategyKey: string;
   /** -1: without limit. */
   readonly retries: number;
   /** null: an error of the task is final. */
@@ -64,6 +70,7 @@ const schema: read.OptionSchema = {
     "memory",
     "resources",
     "scheduling",
+    "labels",
     "retries",
     "retryOn",
     "retryDelay",
@@ -75,7 +82,6 @@ const schema: read.OptionSchema = {
     "name",
   ] satisfies (keyof TaskOptions)[],
   later: {
-    labels: "label selectors come with clusters of several machines",
     runtimeEnv: "runtime environments are still to come",
   },
   fixed: ["maxCalls"],
@@ -90,6 +96,7 @@ export function compileTaskOptions(options?: TaskOptions, overrides?: TaskOption
   const given = read.readKeys(schema, options, overrides);
   const { where } = schema;
   const resources = parseResources(given, { numCpus: 1 }, where);
+  const strategy = compileScheduling(given.scheduling, given.labels, where);
   const gpuUnits = resources["GPU"] ?? 0;
   return Object.freeze({
     name: given.name === undefined ? "" : read.readName(given.name, `${where}name`),
@@ -98,7 +105,8 @@ export function compileTaskOptions(options?: TaskOptions, overrides?: TaskOption
     memoryBytes: resources["memory"] ?? 0,
     resources,
     shape: shapeKey(resources),
-    scheduling: readScheduling(given.scheduling, `${where}scheduling`),
+    strategy,
+    strategyKey: strategyKey(strategy),
     retries: read.readCountOrUnlimited(given.retries ?? limits.taskRetries.value, `${where}retries`),
     retryOn: readRetryOn(given.retryOn, `${where}retryOn`),
     retryDelayMs: read.readFiniteDuration(given.retryDelay ?? 0, `${where}retryDelay`),

@@ -90,7 +90,7 @@ describe("options", () => {
       [{ timeout: "soon" }, /timeout/],
       [{ numReturns: -1 }, /numReturns/],
       [{ resources: { disk: -2 } }, /disk/],
-      [{ labels: { a: "b" } }, /labels/],
+      [{ labels: { a: "b c" } }, /labels/],
       [{ name: 5 }, /name/],
     ] as const) {
       expect(() => remote(f, options as never), JSON.stringify(options)).toThrow(text);
