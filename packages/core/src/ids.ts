@@ -85,3 +85,8 @@ export function actorNumber(creator: number, count: number): number {
 export function creatorOf(actor: number): { readonly process: number; readonly count: number } {
   return { process: Math.floor(actor / actorsPerProcess), count: actor % actorsPerProcess };
 }
+
+/** Id of a node, for people: `local` in a local cluster, else `node-3`. */
+export function nodeId(node: number): string {
+  return node === 0 ? "local" : formatNumberedId("node", node);
+}

@@ -17,6 +17,7 @@ export {
   formatOwnedId,
   formatRefId,
   mostNodes,
+  nodeId,
   nodeOf,
   parseNumberedId,
   parseOwnedId,
@@ -132,6 +133,8 @@ export { LinkMachine } from "./machines/link.ts";
 export type { LinkEvent, LinkInstruction, LinkSettings } from "./machines/link.ts";
 export type { LeaseEvent, LeaseInstruction, LeaseSettings } from "./machines/lease-events.ts";
 export { leaseTickMs, sanitizeResources } from "./machines/lease-events.ts";
+export { circuitEnd, circuitHeaderBytes, writeCircuitFrame, writePairs } from "./protocol/circuit.ts";
+export type { CircuitHello } from "./protocol/circuit.ts";
 export type { FromHead, ToHead } from "./protocol/agent-head.ts";
 export { deathReasonWaitMs } from "./protocol/owner-agent.ts";
 export type { ActorMethod, ActorSpec, FromAgent, ToAgent } from "./protocol/owner-agent.ts";
@@ -174,3 +177,26 @@ export type {
   LenderEvent,
   LenderInstruction,
 } from "./machines/borrow.ts";
+export { GatewayRoutes } from "./machines/gateway-routes.ts";
+export type {
+  BoundConnection,
+  DropReason,
+  GatewayEvent,
+  GatewayInstruction,
+  HelloAdmission,
+  Route,
+} from "./machines/gateway-routes.ts";
+export { Rate, Rates } from "./machines/gateway-routes-rate.ts";
+export type { RateSettings } from "./machines/gateway-routes-rate.ts";
+export { defaultTokenMs, maxTokens, maxTokenUses, TokenMachine } from "./machines/tokens.ts";
+export type { JoinRole, Redemption, TokenClaim, TokenRecord, TokenRefusal } from "./machines/tokens.ts";
+export { maxSpecifierChars, readCodeReply, readCodeRequest } from "./protocol/code.ts";
+export type {
+  CodeReply,
+  CodeRequest,
+  LoadRequest,
+  ModuleFormat,
+  ModuleReply,
+  PackageReply,
+  ResolveRequest,
+} from "./protocol/code.ts";

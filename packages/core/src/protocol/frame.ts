@@ -22,10 +22,17 @@ export const frameKinds = {
   resultReceived: 15,
   createActor: 16,
   dropActorCaller: 17,
+  // owner → the agent of an executor on another node (circuit.ts)
+  takeBack: 18,
+  sweep: 19,
   // executor → owner
   results: 20,
   blocked: 21,
   unblocked: 22,
+  // the agent of an executor on another node → owner
+  takenBack: 23,
+  claims: 24,
+  slotsFree: 25,
   // between any two processes of a node, about refs
   watch: 30,
   watchReply: 31,

@@ -3,6 +3,7 @@ import { formatOwnedId, resourceAmounts } from "@iono/core";
 import { taskStorage } from "../executor/task-context.ts";
 import { currentMember } from "./runtime.ts";
 import type { RuntimeContext } from "./types.ts";
+import { thisNodeId } from "../member/this-node.ts";
 
 const never = new AbortController().signal;
 
@@ -14,7 +15,7 @@ export function runtimeContext(): RuntimeContext {
     get jobId() {
       return member.jobId;
     },
-    nodeId: "local",
+    nodeId: thisNodeId(),
     taskId: running === undefined ? undefined : formatOwnedId("task", running.link.owner, running.wire),
     actorId: running?.executor.actor?.id ?? member.actorId,
     attempt: running?.attempt ?? 0,

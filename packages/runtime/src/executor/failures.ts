@@ -1,8 +1,9 @@
 /** Errors of user code on their way to the caller. Nothing here throws, whatever was thrown. */
 import { describeValue, IonoError, type RemoteOrigin } from "@iono/core";
+import { thisNodeId } from "../member/this-node.ts";
 
 export function originOf(error: unknown, task: string, attempt: number): RemoteOrigin {
-  return { task, node: "local", pid: process.pid, attempt, stack: stackOf(error) };
+  return { task, node: thisNodeId(), pid: process.pid, attempt, stack: stackOf(error) };
 }
 
 /** An error that cannot travel as it is: TaskFailed, with its name, message and stack, and what was lost. */

@@ -8,7 +8,13 @@ import type { FrameKind, LinkSettings } from "@iono/core";
 export type Lane = "control" | "data";
 
 /** Called with each frame; the payload lies in `chunk` from `start` to `end` and may be kept. */
-export type FrameHandler = (kind: FrameKind, chunk: Buffer, start: number, end: number) => void;
+export type FrameHandler = (
+  kind: FrameKind,
+  chunk: Buffer,
+  start: number,
+  end: number,
+  isData?: boolean,
+) => void;
 
 export interface LinkEvents {
   /** An error thrown here ends the link: what the peer sent could not be understood. */

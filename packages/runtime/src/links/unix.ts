@@ -108,6 +108,12 @@ export class UnixLink implements Link {
     this.#socket.destroy();
   }
 
+  /** While paused nothing further is read: the peer's socket fills. */
+  setPaused(isPaused: boolean): void {
+    if (isPaused) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
   ref(): void {
     this.#socket.ref();
   }
@@ -168,7 +174,7 @@ export class UnixLink implements Link {
       this.#handle({ type: "credit", bytes: chunk.readUInt32LE(start) });
       return;
     }
-    this.#events.frame(kind, chunk, start, end);
+    this.#events.frame(kind, chunk, start, end, dataLane);
     if (dataLane) this.#handle({ type: "received", bytes: end - start + frameHeaderBytes });
   }
 }

@@ -26,6 +26,7 @@ import { IdleCollection } from "./idle-collection.ts";
 import { jobIdOf, type JobSeed } from "./job-id.ts";
 import { loopbackSender } from "./loopback.ts";
 import { Peers } from "./peers.ts";
+import { setThisNode } from "./this-node.ts";
 
 export interface MemberOptions {
   readonly processNumber: number;
@@ -71,6 +72,7 @@ export class Member {
 
   constructor(options: MemberOptions, agent = new AgentLink()) {
     this.options = options;
+    setThisNode(options.processNumber);
     this.agent = agent;
     this.peers = new Peers(this.agent, () => options.processNumber);
     const member = this;

@@ -2,8 +2,7 @@
  * Links between the members of a node. Every member listens; whoever has something to send connects and says who it is.
  * A connection that does not know the cluster's secret, or sends anything but frames, is closed and counted.
  */
-import { frameKinds, linkPage, maxFrameBytes } from "@iono/core";
-import { timingSafeEqual } from "node:crypto";
+import { frameKinds, linkPage, maxFrameBytes, nodeOf } from "@iono/core";
 import * as net from "node:net";
 import type { Executor } from "../executor/executor.ts";
 import type { ExecutorLink } from "../executor/executor-link.ts";
@@ -13,16 +12,11 @@ import { UnixLink } from "../links/unix.ts";
 import { cancelForBorrower } from "../owner/cancel.ts";
 import type { Owner, Peers as OwnerPeers } from "../owner/owner.ts";
 import { packMessage, unpackMessage } from "../owner/payload.ts";
+import { FarSide } from "../owner/far-side.ts";
 import { Sender } from "../owner/sender.ts";
 import { platform, type SharedPage } from "../platform/index.ts";
 import type { AgentLink } from "./agent-link.ts";
-
-interface Hello {
-  readonly secret: string;
-  readonly process: number;
-  /** Shared page of this link, when the connecting side sends work. */
-  readonly page: string | null;
-}
+import { readHello, type Hello } from "./hello.ts";
 
 /** One link and the roles it has. */
 interface Peer {
@@ -81,7 +75,7 @@ export class Peers implements OwnerPeers {
     if (reaching === undefined) {
       reaching = this.#agent
         .request<{ path: string; pid: number }>({ t: "address", process: processNumber })
-        .then(({ path }) => this.#connect(processNumber, path, null).link)
+        .then(({ path }) => this.#connect(processNumber, path, null, false).link)
         .finally(() => this.#reaching.delete(processNumber));
       this.#reaching.set(processNumber, reaching);
     }
@@ -94,14 +88,15 @@ export class Peers implements OwnerPeers {
   /** Connects to an executor in order to send it work. */
   sender(processNumber: number, path: string, pid: number, onLost: (sender: Sender) => void): Sender {
     if (this.connectInstead !== null) return this.connectInstead(processNumber, onLost);
-    const pages = platform().sharedPages;
-    const page = pages?.create(linkPage.totalBytes);
+    const isFar = this.#isFar(processNumber);
+    const page = isFar ? undefined : platform().sharedPages?.create(linkPage.totalBytes);
     const peer = this.#connect(
       processNumber,
       path,
       page === undefined ? null : `/proc/${process.pid}/fd/${page.fd}`,
+      true,
     );
-    const sender = new Sender(processNumber, pid, peer.link, page ?? null);
+    const sender = new Sender(processNumber, pid, peer.link, page ?? null, isFar ? new FarSide() : null);
     peer.sender = sender;
     peer.onLost = () => onLost(sender);
     this.#senders.set(processNumber, peer);
@@ -126,7 +121,12 @@ export class Peers implements OwnerPeers {
 
   // connecting and accepting
 
-  #connect(processNumber: number, path: string, page: string | null): Peer {
+  /** On another node: reached through the agents. */
+  #isFar(processNumber: number): boolean {
+    return nodeOf(processNumber) !== nodeOf(this.#number());
+  }
+
+  #connect(processNumber: number, path: string, page: string | null, work: boolean): Peer {
     const peer: Peer = {
       process: processNumber,
       link: UnixLink.connect(path, { frame() {}, closed() {} }),
@@ -140,7 +140,12 @@ export class Peers implements OwnerPeers {
     });
     peer.link.unref();
     this.#open.add(peer.link);
-    const hello: Hello = { secret: this.secret, process: this.#number(), page };
+    const hello: Hello = {
+      secret: this.secret,
+      process: this.#number(),
+      page,
+      ...(this.#isFar(processNumber) ? { to: processNumber, work } : {}),
+    };
     peer.link.send("control", frameKinds.hello, packMessage(hello));
     if (!this.#links.has(processNumber)) this.#links.set(processNumber, peer);
     return peer;
@@ -177,14 +182,9 @@ export class Peers implements OwnerPeers {
   }
 
   #greeted(link: UnixLink, kind: number, chunk: Buffer, start: number, end: number): Peer | null {
-    let hello: Hello;
-    try {
-      if (kind !== frameKinds.hello) throw new Error("it did not say who it is");
-      hello = unpackMessage(chunk, start, end) as Hello;
-      if (!sameSecret(hello.secret, this.secret) || typeof hello.process !== "number")
-        throw new Error("it does not know the secret");
-    } catch (error) {
-      this.#refuse(link, error instanceof Error ? error.message : String(error));
+    const hello = readHello(kind, chunk, start, end, this.secret);
+    if (hello === null) {
+      this.#refuse(link, "it did not say who it is, or does not know the secret");
       return null;
     }
     link.maxFrameBytes = maxFrameBytes;
@@ -222,6 +222,10 @@ export class Peers implements OwnerPeers {
       if (kind === frameKinds.results) {
         sender.lastHeardMs = performance.now();
         owner.results.read(sender, chunk, start, end);
+        sender.onProgress();
+        return;
+      }
+      if (sender.far?.frame(sender, kind, chunk, start, end) === true) {
         sender.onProgress();
         return;
       }
@@ -267,11 +271,4 @@ export class Peers implements OwnerPeers {
     if (peer.executor !== null) this.executor?.detach(peer.executor);
     peer.onLost?.();
   }
-}
-
-function sameSecret(given: unknown, secret: string): boolean {
-  if (typeof given !== "string" || secret === "") return false;
-  const a = Buffer.from(given);
-  const b = Buffer.from(secret);
-  return a.length === b.length && timingSafeEqual(a, b);
 }

@@ -307,7 +307,9 @@ export class ActorClient implements Destination {
   readonly #tick = (): boolean => {
     const sender = this.#sender;
     if (sender === null || sender.outstanding === 0) return false;
-    if (performance.now() - sender.lastHeardMs >= quietMs) this.#readUnwritten(sender);
+    const now = performance.now();
+    if (sender.far !== null) sender.far.watch(sender, now, () => this.#owner.flush());
+    else if (now - sender.lastHeardMs >= quietMs) this.#readUnwritten(sender);
     return true;
   };
 

@@ -119,10 +119,7 @@ function carryOut(owner: Owner, task: Task, failure: Failure | null, instruction
       sender?.cancel(task.wire, task.attempt, instruction.recursive);
       break;
     case "await grace":
-      setTimeout(
-        () => decide(owner, task, failure, { type: "grace over", claim: claimOf(task) }),
-        instruction.graceMs,
-      ).unref();
+      setTimeout(() => graceOver(owner, task, failure), instruction.graceMs).unref();
       break;
     case "replace worker":
       if (sender !== null) {
@@ -137,6 +134,14 @@ function carryOut(owner: Owner, task: Task, failure: Failure | null, instruction
       owner.settledSome();
       break;
   }
+}
+
+function graceOver(owner: Owner, task: Task, failure: Failure | null): void {
+  const { sender } = task;
+  const end = (): void => decide(owner, task, failure, { type: "grace over", claim: claimOf(task) });
+  // What runs on another node is asked for there.
+  if (sender === null || sender.far === null || sender.link.closed) end();
+  else sender.far.sweep(sender, end);
 }
 
 function settleAll(task: Task, failure: Failure): void {

@@ -3,6 +3,7 @@ import { describeValue, IonoError, type RemoteOrigin } from "@iono/core";
 import type { Codec } from "./codec.ts";
 import type { Payload } from "./payload.ts";
 import type { Received } from "./references.ts";
+import { thisNodeId } from "../member/this-node.ts";
 
 /** An encoded failure is the pair [error, origin]. */
 export type FailurePair = [error: unknown, origin: RemoteOrigin];
@@ -47,7 +48,7 @@ export class Failure {
     const remote = error instanceof IonoError ? error.remote : undefined;
     const origin: RemoteOrigin = remote ?? {
       task: "",
-      node: "local",
+      node: thisNodeId(),
       pid: process.pid,
       attempt: 0,
       stack: error.stack ?? "",

@@ -2,7 +2,7 @@
  * The workers an owner may send tasks of one resource shape to, and the tasks that wait for one.
  * The agent grants workers and recalls them; this pool asks by saying how many tasks wait.
  */
-import { claim, type IonoError } from "@iono/core";
+import { claim, noClaimSlot, type IonoError } from "@iono/core";
 import { Deque } from "./deque.ts";
 import type { Definition } from "./definition.ts";
 import { Failure } from "./failure.ts";
@@ -110,6 +110,13 @@ export class LeasePool implements Destination {
 
   granted(sender: Sender): void {
     sender.closing = false;
+    if (sender.far !== null) {
+      sender.far.onTaken = (tasks) => {
+        this.requeue(tasks.sort(bySequence));
+        if (sender.closing) this.#releaseIfDone(sender);
+        this.#owner.flush();
+      };
+    }
     this.senders.push(sender);
     this.#unproved.add(sender);
     this.dispatch();
@@ -131,7 +138,8 @@ export class LeasePool implements Destination {
     // A lease serves one task at least: shapes that take turns all get on, however short their turns.
     const waiting = sender.tasks.filter((task): task is Task => task !== null).sort(bySequence);
     if (this.#unproved.delete(sender)) waiting.shift();
-    this.requeue(waiting.filter((task) => sender.takeBack(task)));
+    if (sender.far !== null) sender.far.askBack(sender, waiting.filter(hasSlot));
+    else this.requeue(waiting.filter((task) => sender.takeBack(task)));
     this.#releaseIfDone(sender);
     this.#tell();
   }
@@ -244,11 +252,13 @@ export class LeasePool implements Destination {
     const now = performance.now();
     for (const sender of this.senders) {
       if (sender.outstanding === 0 || now - sender.lastHeardMs < 4) continue;
+      if (sender.far !== null) {
+        sender.far.watch(sender, now, () => this.#unstick(sender));
+        continue;
+      }
       const unwritten = sender.unwrittenResults();
       if (unwritten !== null) this.#owner.results.read(sender, unwritten, 0, unwritten.length);
-      const waiting = sender.outstanding - sender.blocked;
-      if (waiting > 1) this.#takeBackFrom(sender);
-      else if (waiting === 1 && isStuck(sender)) this.#relieve(sender);
+      this.#unstick(sender);
     }
     if (this.queue.length > 0) this.dispatch();
     const busy = this.queue.length + this.#outstanding() > 0;
@@ -257,6 +267,13 @@ export class LeasePool implements Destination {
     // Workers that were granted ahead took the work without a word: what lasts is said.
     else if (busy && this.#told === 0) this.#demand(this.queue.length + this.#outstanding());
     return this.#told > 0 && this.#idleTicks >= 0;
+  }
+
+  /** A worker says nothing: what waits behind its task goes elsewhere. */
+  #unstick(sender: Sender): void {
+    const waiting = sender.outstanding - sender.blocked;
+    if (waiting > 1) this.#takeBackFrom(sender);
+    else if (waiting === 1 && isStuck(sender)) this.#relieve(sender);
   }
 
   /** The only entry of a sender waits: its worker is busy for another owner. */
@@ -270,6 +287,13 @@ export class LeasePool implements Destination {
   /** A worker is busy with something long: what waits behind it goes elsewhere. */
   #takeBackFrom(sender: Sender): void {
     this.#stalled.add(sender);
+    if (sender.far !== null) {
+      const queued = sender.tasks.filter(
+        (task): task is Task => task !== null && sender.claimOf(task) === claim.queued,
+      );
+      sender.far.askBack(sender, queued);
+      return;
+    }
     const back: Task[] = [];
     for (const task of sender.tasks) {
       if (task !== null && sender.claimOf(task) === claim.queued && sender.takeBack(task)) back.push(task);
@@ -282,6 +306,10 @@ const idleTicks = 4;
 
 function isStuck(sender: Sender): boolean {
   return sender.tasks.some((task) => task !== null && !task.blocked && sender.claimOf(task) === claim.queued);
+}
+
+function hasSlot({ index }: Task): boolean {
+  return index !== noClaimSlot;
 }
 
 function bySequence(a: Task, b: Task): number {

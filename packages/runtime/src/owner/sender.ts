@@ -19,6 +19,7 @@ import {
 import type { Link } from "../links/link.ts";
 import type { SharedPage } from "../platform/platform.ts";
 import type { Definition } from "./definition.ts";
+import type { FarSide } from "./far-side.ts";
 import { packMessage } from "./payload.ts";
 import type { PendingTable } from "./pending-table.ts";
 import type { Task } from "./task.ts";
@@ -59,13 +60,21 @@ export class Sender {
   #at: number = frameHeaderBytes;
   #entries = 0;
 
-  constructor(worker: number, pid: number, link: Link, page: SharedPage | null) {
+  /** For an executor on another node. */
+  readonly far: FarSide | null;
+  readonly #windowUs: number;
+
+  constructor(worker: number, pid: number, link: Link, page: SharedPage | null, far: FarSide | null = null) {
+    this.far = far;
+    // What is on its way counts too.
+    this.#windowUs = windowUs + (far === null ? 0 : far.roundTripMs * 1000);
     this.worker = worker;
     this.pid = pid;
     this.link = link;
     this.page = page;
     this.words = page === null ? null : new Int32Array(page.memory, 0, linkPage.claimsAt / 4);
-    this.#claims = page === null ? null : new Int32Array(page.memory, linkPage.claimsAt, linkPage.claims);
+    this.#claims =
+      page === null ? (far?.claims ?? null) : new Int32Array(page.memory, linkPage.claimsAt, linkPage.claims);
     for (let slot = linkPage.claims - 1; slot >= 0; slot--) this.#freeSlots.push(slot);
   }
 
@@ -90,7 +99,7 @@ export class Sender {
     if (this.outstanding === this.blocked) return this.#freeSlots.length > 0 || this.#reclaim();
     const mean = definition.meanUs;
     // The worker of a task with `maxCalls` ends after it: nothing is to wait behind it.
-    if (mean < 0 || this.queuedUs + mean > windowUs || definition.options.maxCalls > 0) return false;
+    if (mean < 0 || this.queuedUs + mean > this.#windowUs || definition.options.maxCalls > 0) return false;
     return this.#freeSlots.length > 0 || this.#reclaim();
   }
 
@@ -169,15 +178,30 @@ export class Sender {
   /** Takes a task back that has not begun. False when it runs already (or nobody can tell). */
   takeBack(task: Task): boolean {
     this.flush();
-    if (this.#claims === null || task.index === noClaimSlot) return false;
+    // On another node its agent is asked (far.askBack).
+    if (this.#claims === null || this.far !== null || task.index === noClaimSlot) return false;
     if (Atomics.compareExchange(this.#claims, task.index, claim.queued, claim.taken) !== claim.queued)
       return false;
+    this.#takenBack(task);
+    return true;
+  }
+
+  /** The agent of another node has taken the entry in this slot back. */
+  takenBack(slot: number): Task | null {
+    const task = this.tasks[slot] ?? null;
+    if (task !== null) {
+      if (this.#claims !== null) this.#claims[slot] = claim.taken;
+      this.#takenBack(task);
+    }
+    return task;
+  }
+
+  #takenBack(task: Task): void {
     this.#limbo.push(task.index);
     this.tasks[task.index] = null;
     task.sender = null;
     this.outstanding--;
     this.queuedUs = Math.max(0, this.queuedUs - task.estimateUs);
-    return true;
   }
 
   /** The consumer of a stream has taken `count` items. */

@@ -2,7 +2,7 @@
  * What becomes of the tasks of a worker that ended: finished results are read from the shared page, what had not begun
  * or only waited in `get` is requeued free of charge, the task to blame runs again while its retries last.
  */
-import { claim, IonoError } from "@iono/core";
+import { claim, IonoError, nodeId, nodeOf } from "@iono/core";
 import { cancelEnded } from "./cancel.ts";
 import { Failure } from "./failure.ts";
 import { isSettled } from "./object-ref.ts";
@@ -24,6 +24,7 @@ interface Requeues {
 export function workerLost(owner: Owner, pool: Requeues, sender: Sender, reason: Promise<string>): void {
   const unwritten = sender.unwrittenResults();
   if (unwritten !== null) owner.results.read(sender, unwritten, 0, unwritten.length);
+  sender.far?.lost();
   const again: Task[] = [];
   const failed: Task[] = [];
   for (const task of sender.tasks) {
@@ -57,7 +58,13 @@ export function workerLost(owner: Owner, pool: Requeues, sender: Sender, reason:
           "WorkerDied",
           `the worker that ran ${name} ended (${text}) in attempt ${task.attempt}`,
         );
-        error.remote = { task: name, node: "local", pid: sender.pid, attempt: task.attempt, stack: "" };
+        error.remote = {
+          task: name,
+          node: nodeId(nodeOf(sender.worker)),
+          pid: sender.pid,
+          attempt: task.attempt,
+          stack: "",
+        };
         owner.fail(task, new Failure(null, error));
       }
     });
