@@ -135,6 +135,14 @@ export type { LeaseEvent, LeaseInstruction, LeaseSettings } from "./machines/lea
 export { leaseTickMs, sanitizeResources } from "./machines/lease-events.ts";
 export { circuitEnd, circuitHeaderBytes, writeCircuitFrame, writePairs } from "./protocol/circuit.ts";
 export type { CircuitHello } from "./protocol/circuit.ts";
+export type {
+  JobInfo,
+  LeftNode,
+  NodeInfo,
+  NodeMessage,
+  NodeReport,
+  Welcome,
+} from "./protocol/agent-agent.ts";
 export type { FromHead, ToHead } from "./protocol/agent-head.ts";
 export { deathReasonWaitMs } from "./protocol/owner-agent.ts";
 export type { ActorMethod, ActorSpec, FromAgent, ToAgent } from "./protocol/owner-agent.ts";
