@@ -12,5 +12,20 @@ export type { LeakedProcess, Leaks, LeakSearch } from "./leaks.ts";
 export { installedSizes, installNode, npmInstall, packagesWithInstallScripts, packPackages } from "./pack.ts";
 export { linkedFolder, runProgram, sourceNodeArgs, workspaceRoot } from "./programs.ts";
 export type { LinkedFolder, ProgramOptions, ProgramResult } from "./programs.ts";
+export { startProxy } from "./proxy.ts";
+export type {
+  Address,
+  Direction,
+  DirectionCounters,
+  Faults,
+  ProxyConnection,
+  ProxyCounters,
+  ProxyOptions,
+  Side,
+  TcpProxy,
+  Which,
+} from "./proxy.ts";
+export { seededRandom } from "./proxy-random.ts";
+export type { Random } from "./proxy-random.ts";
 export { matchesPromise, snippetsOf } from "./snippets.ts";
 export type { Snippet } from "./snippets.ts";

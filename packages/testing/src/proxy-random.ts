@@ -1,0 +1,15 @@
+/** Numbers that look random and are the same for the same seed: mulberry32. Not for secrets. */
+
+/** A function that returns the next number, in [0, 1). */
+export type Random = () => number;
+
+/** @param seed any integer; the low 32 bits count. */
+export function seededRandom(seed: number): Random {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
