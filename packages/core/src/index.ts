@@ -208,3 +208,5 @@ export type {
   PackageReply,
   ResolveRequest,
 } from "./protocol/code.ts";
+export { NodeTable } from "./machines/node-table.ts";
+export type { NodeEvent, NodeInstruction, NodeState, NodeTableSettings } from "./machines/node-table.ts";
