@@ -126,6 +126,16 @@ export {
   taskFlags,
   wholeResult,
 } from "./protocol/owner-worker.ts";
+export {
+  mostFailedSources,
+  objectMessagesPerList,
+  pieceBytes,
+  pieceHeaderBytes,
+  readObjectMessage,
+  readPieceHeader,
+  writePieceHeader,
+} from "./protocol/objects.ts";
+export type { ObjectMessage, ObjectName, PieceHeader } from "./protocol/objects.ts";
 export { payloadForms, referenceKinds, referenceStates } from "./protocol/payload.ts";
 export type { StoreLocation } from "./protocol/payload.ts";
 export { LeaseMachine } from "./machines/lease.ts";

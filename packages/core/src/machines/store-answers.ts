@@ -7,7 +7,7 @@ import type { RefusalReason, StoreInstruction } from "./store-events.ts";
 
 export function grant(ticket: Ticket, block: Block, fresh: boolean, out: StoreInstruction[]): void {
   const location: StoreLocation = {
-    segment: 0,
+    node: block.node,
     offset: Math.max(0, block.startPage) * storePageBytes,
     size: block.sizeBytes,
     block: block.slot,
@@ -39,4 +39,22 @@ export function refuseWaiting(
     block.maps.delete(ticket.process);
     refuse(ticket, reason, out);
   }
+}
+
+/** Says that a watched object is gone, once. */
+export function sayGone(block: Block, out: StoreInstruction[]): void {
+  if (!block.isWatched) return;
+  block.isWatched = false;
+  out.push({ kind: "gone", block: block.slot, generation: block.generation });
+}
+
+/** The end of an object is to be told; at once when it has come. */
+export function watch(
+  { block: slot, generation }: { readonly block: number; readonly generation: number },
+  block: Block | undefined,
+  out: StoreInstruction[],
+): void {
+  if (block === undefined || block.freed || block.state === "lost")
+    out.push({ kind: "gone", block: slot, generation });
+  else block.isWatched = true;
 }

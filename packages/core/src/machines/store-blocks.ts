@@ -26,6 +26,8 @@ export function sameTicket(a: Ticket | undefined, b: Ticket): boolean {
 
 /** One object of the store. */
 export interface Block {
+  /** The node of the store. */
+  readonly node: number;
   readonly slot: number;
   readonly generation: number;
   readonly sizeBytes: number;
@@ -47,6 +49,10 @@ export interface Block {
   disk: DiskPlace | undefined;
   /** Freed explicitly: pins are refused. */
   freed: boolean;
+  /** It can be had again from another node: it stays, unpinned, while there is room, and is never written to disk then. */
+  isCopy: boolean;
+  /** Its end is to be told. */
+  isWatched: boolean;
 }
 
 /** Which bytes of the store's file a block in memory has. */
@@ -57,6 +63,20 @@ export function placeOf({ slot, generation, startPage, sizeBytes }: Block): {
   readonly bytes: number;
 } {
   return { block: slot, generation, offset: startPage * storePageBytes, bytes: sizeBytes };
+}
+
+/** A process has ended: it holds, maps and waits for nothing any more. */
+export function letGo(block: Block, process: number): void {
+  block.holds.delete(process);
+  block.maps.delete(process);
+  block.waiting = block.waiting.filter((ticket) => ticket.process !== process);
+  if (block.ticket?.process === process) block.ticket = undefined;
+}
+
+/** Where the bytes of an object are; undefined when they are nowhere. */
+export function whereIs(block: Block | undefined): "memory" | "disk" | undefined {
+  if (block === undefined || block.freed || block.state === "lost") return undefined;
+  return block.state === "disk" || block.state === "restoring" ? "disk" : "memory";
 }
 
 /** Blocks by slot. A slot is used again, under the next generation. */
@@ -82,13 +102,14 @@ export class BlockTable implements Iterable<Block> {
   }
 
   add(
-    request: Pick<Block, "sizeBytes" | "pages" | "holds"> & { readonly ticket: Ticket },
+    request: Pick<Block, "node" | "sizeBytes" | "pages" | "holds" | "isCopy"> & { readonly ticket: Ticket },
     tick: number,
   ): Block {
     const slot = this.#freeSlots.pop() ?? this.#blocks.length;
     const generation = ((this.#generations[slot] ?? 0) % 0xffff_ffff) + 1;
     this.#generations[slot] = generation;
     const block: Block = {
+      node: request.node,
       slot,
       generation,
       sizeBytes: request.sizeBytes,
@@ -103,9 +124,23 @@ export class BlockTable implements Iterable<Block> {
       lastUse: tick,
       disk: undefined,
       freed: false,
+      isCopy: request.isCopy,
+      isWatched: request.isCopy,
     };
     this.#blocks[slot] = block;
     return block;
+  }
+
+  /** Takes back a request for a new block or a pin that waits for bytes; false when there is none. */
+  cancel(ticket: Ticket): boolean {
+    for (const block of this) {
+      const pin = block.waiting.findIndex((waiting) => sameTicket(waiting, ticket));
+      if (pin < 0 && !sameTicket(block.ticket, ticket)) continue;
+      if (pin >= 0) block.waiting.splice(pin, 1);
+      else block.ticket = undefined; // its pages are free once they are committed
+      return true;
+    }
+    return false;
   }
 
   remove(block: Block): void {

@@ -1,5 +1,5 @@
 import { type Block, placeOf } from "./store-blocks.ts";
-import type { DiskPlace, StoreInstruction, StoreOptions } from "./store-events.ts";
+import type { DiskPlace, StoreInstruction, StoreOptions, StoreStats } from "./store-events.ts";
 
 /** Which blocks have a copy on disk, or get one, and how many bytes those are. */
 export class StoreDisk {
@@ -21,14 +21,13 @@ export class StoreDisk {
     return this.#limitBytes - this.#bytes;
   }
 
-  /** Written since the start. */
-  get spilledBytes(): number {
-    return this.#spilledBytes;
-  }
-
-  /** Read back since the start. */
-  get restoredBytes(): number {
-    return this.#restoredBytes;
+  /** Bytes now; written and read back since the start. */
+  stats(): Pick<StoreStats, "diskBytes" | "spilledBytes" | "restoredBytes"> {
+    return {
+      diskBytes: this.#bytes,
+      spilledBytes: this.#spilledBytes,
+      restoredBytes: this.#restoredBytes,
+    };
   }
 
   spill(block: Block, out: StoreInstruction[]): void {

@@ -6,6 +6,8 @@ export const storePageBytes = 4096;
 /** What the store machine is told and what it asks for. All sizes in bytes, all offsets in bytes of the store's file. */
 
 export interface StoreOptions {
+  /** The node it is the store of. */
+  readonly node: number;
   /** Most bytes of memory the store may commit. */
   readonly capacityBytes: number;
   /** Length of the sparse file; many times the capacity, so that some range of it is always long enough. */
@@ -27,7 +29,7 @@ export interface DiskPlace {
   readonly checksum: number;
 }
 
-interface BlockName {
+export interface BlockName {
   readonly block: number;
   readonly generation: number;
 }
@@ -36,7 +38,7 @@ export type StoreEvent =
   | { readonly kind: "admitted" | "died"; readonly process: number }
   /**
    * `patient`: wait for room, spilling what is cold; else the answer is "full".
-   * `pinnedFor` holds the block from the start, if that process is alive.
+   * `pinnedFor` holds the block from the start, if that process is alive. `isCopy`: of an object of another node.
    */
   | {
       readonly kind: "allocate";
@@ -45,6 +47,7 @@ export type StoreEvent =
       readonly sizeBytes: number;
       readonly pinnedFor: number;
       readonly patient: boolean;
+      readonly isCopy?: boolean;
     }
   /** The asker waits no longer. A pin that was waited for must be unpinned as well. */
   | { readonly kind: "cancel"; readonly process: number; readonly ticket: number }
@@ -52,16 +55,24 @@ export type StoreEvent =
   | ({ readonly kind: "seal"; readonly process: number } & BlockName)
   /** The writer could not write. */
   | ({ readonly kind: "abandon"; readonly process: number } & BlockName)
-  /** `mapped`: the bytes stay in memory, in place, until unpinned; else only the object stays, perhaps on disk. */
+  /**
+   * `mapped`: the bytes stay in memory, in place, until unpinned; else only the object stays, perhaps on disk.
+   * `holder`: who holds it, when that is not who asks.
+   */
   | ({
       readonly kind: "pin";
       readonly process: number;
       readonly ticket: number;
       readonly mapped: boolean;
+      readonly holder?: number;
     } & BlockName)
   | ({ readonly kind: "unpin"; readonly process: number; readonly mapped: boolean } & BlockName)
   /** Takes the object from everyone who holds it. Those who map it keep their mapping. */
   | ({ readonly kind: "free" } & BlockName)
+  /** Say when the object is gone. Copies are watched from the start. */
+  | ({ readonly kind: "watch" } & BlockName)
+  /** A copy is good for nobody any more: it goes with its last pin. */
+  | ({ readonly kind: "disown" } & BlockName)
   | { readonly kind: "committed" | "commitFailed"; readonly commit: number }
   | ({ readonly kind: "spilled"; readonly disk: DiskPlace } & BlockName)
   | { readonly kind: "spillFailed"; readonly blocks: readonly BlockName[] }
@@ -106,6 +117,8 @@ export type StoreInstruction =
       readonly disk: DiskPlace;
     } & BlockName)
   | { readonly kind: "forget"; readonly disk: DiskPlace; readonly bytes: number }
+  /** A watched object was let go, freed or lost, or did not exist. */
+  | ({ readonly kind: "gone" } & BlockName)
   /** A request cannot be met by spilling: other processes should collect their garbage. */
   | { readonly kind: "pressure" };
 
@@ -116,6 +129,8 @@ export interface StoreStats {
   readonly committedBytes: number;
   readonly usedBytes: number;
   readonly warmBytes: number;
+  /** Of copies that nobody pins. */
+  readonly cachedBytes: number;
   readonly diskBytes: number;
   /** Ever spilled and restored. */
   readonly spilledBytes: number;

@@ -8,6 +8,7 @@ export type Wait =
       readonly sizeBytes: number;
       readonly pages: number;
       readonly pinnedFor: number;
+      readonly isCopy: boolean;
     }
   | { readonly kind: "restore"; readonly block: Block; readonly pages: number };
 

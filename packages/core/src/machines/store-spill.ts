@@ -1,14 +1,16 @@
 import type { Block } from "./store-blocks.ts";
-import type { Commit } from "./store-memory.ts";
+import type { StoreDisk } from "./store-disk.ts";
+import { storePageBytes } from "./store-events.ts";
+import type { StoreMemory } from "./store-memory.ts";
 
 interface SpillView {
   readonly blocks: Iterable<Block>;
-  readonly commits: Iterable<Commit<Block>>;
-  /** Pages that are wanted and not there. */
-  readonly shortage: number;
+  readonly memory: StoreMemory<Block>;
+  readonly disk: StoreDisk;
+  /** Pages that are wanted. */
+  readonly pages: number;
   /** When something is written at all, it is at least so much. */
-  readonly batchPages: number;
-  readonly diskRoomBytes: number;
+  readonly batchBytes: number;
 }
 
 interface SpillPlan {
@@ -24,8 +26,10 @@ interface SpillPlan {
 }
 
 /** Chooses what leaves memory: the coldest blocks that nobody maps, and only if it is enough. */
-export function planSpill({ blocks, commits, shortage, batchPages, diskRoomBytes }: SpillView): SpillPlan {
-  let missing = shortage;
+export function planSpill({ blocks, memory, disk, pages: wanted, batchBytes }: SpillView): SpillPlan {
+  let missing = memory.shortage(wanted);
+  if (missing <= 0) return { outcome: "never", leave: [], write: [] }; // enough pages, but no range is long enough
+  const batchPages = Math.floor(batchBytes / storePageBytes);
   let coming = false;
   const candidates: Block[] = [];
   for (const block of blocks) {
@@ -35,9 +39,9 @@ export function planSpill({ blocks, commits, shortage, batchPages, diskRoomBytes
     missing -= block.pages;
     coming = true;
   }
-  for (const { owner, pages } of commits) {
-    const wanted = owner !== undefined && (owner.ticket !== undefined || owner.disk !== undefined);
-    if (wanted) continue;
+  for (const { owner, pages } of memory.commits) {
+    const isWanted = owner !== undefined && (owner.ticket !== undefined || owner.disk !== undefined);
+    if (isWanted) continue;
     missing -= pages; // committed in advance, or cancelled since: these come back as free pages
     coming = true;
   }
@@ -49,7 +53,7 @@ export function planSpill({ blocks, commits, shortage, batchPages, diskRoomBytes
   const leave: Block[] = [];
   const write: Block[] = [];
   let pages = 0;
-  let diskRoom = diskRoomBytes;
+  let diskRoom = disk.roomBytes;
   for (const block of candidates) {
     if (pages >= (write.length > 0 ? Math.max(missing, batchPages) : missing)) break;
     if (block.disk !== undefined) leave.push(block);

@@ -10,8 +10,9 @@ type Step =
       readonly pages: number;
       readonly pinnedFor: number;
       readonly patient: boolean;
+      readonly isCopy: boolean;
     }
-  | { readonly kind: "seal" | "abandon" | "free"; readonly pick: number }
+  | { readonly kind: "seal" | "abandon" | "free" | "watch" | "disown"; readonly pick: number }
   | { readonly kind: "pin"; readonly process: number; readonly pick: number; readonly mapped: boolean }
   | {
       readonly kind: "unpin";
@@ -36,11 +37,21 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
     {
       weight: 8,
-      arbitrary: fc.record({ kind: kind("allocate"), process, pages, pinnedFor: process, patient: mapped }),
+      arbitrary: fc.record({
+        kind: kind("allocate"),
+        process,
+        pages,
+        pinnedFor: process,
+        patient: mapped,
+        isCopy: mapped,
+      }),
     },
     {
       weight: 8,
-      arbitrary: fc.record({ kind: kind("seal", "seal", "seal", "seal", "abandon", "free"), pick }),
+      arbitrary: fc.record({
+        kind: kind("seal", "seal", "seal", "seal", "abandon", "free", "watch", "disown"),
+        pick,
+      }),
     },
     { weight: 4, arbitrary: fc.record({ kind: kind("pin"), process, pick, mapped }) },
     { weight: 4, arbitrary: fc.record({ kind: kind("unpin"), process, pick, mapped, times }) },
@@ -103,7 +114,9 @@ class Processes {
     const { block, generation } = location;
     switch (step.kind) {
       case "free":
-        this.store.send({ kind: "free", block, generation });
+      case "watch":
+      case "disown":
+        this.store.send({ kind: step.kind, block, generation });
         break;
       case "seal":
       case "abandon":
@@ -158,6 +171,8 @@ describe("StoreMachine, with events dropped, repeated and late, and deaths anywh
         }
         for (let number = 1; number <= lastProcess; number++) processes.die(number);
         store.finishAll();
+        // Copies stay until someone wants their room.
+        for (const { location } of processes.known) store.send({ ...location, kind: "disown" });
         const { blocks, usedBytes, diskBytes, waiting } = store.machine.stats();
         const nothing = { blocks: 0, usedBytes: 0, diskBytes: 0, waiting: 0 };
         expect({ blocks, usedBytes, diskBytes, waiting }).toEqual(nothing);

@@ -5,6 +5,7 @@ import { StoreMachine } from "./store.ts";
 
 export const page = storePageBytes;
 const options: StoreOptions = {
+  node: 0,
   capacityBytes: 16 * page,
   segmentBytes: 256 * page,
   diskLimitBytes: 64 * page,
@@ -62,13 +63,18 @@ export class StoreDriver {
     while (this.pending.length > 0) this.finish();
   }
 
-  allocate(process: number, pages: number, { pinnedFor = process, patient = false } = {}): number {
+  allocate(
+    process: number,
+    pages: number,
+    { pinnedFor = process, patient = false, isCopy = false } = {},
+  ): number {
     const ticket = this.#nextTicket++;
-    this.send({ kind: "allocate", process, ticket, sizeBytes: pages * page, pinnedFor, patient });
+    const sizeBytes = pages * page;
+    this.send({ kind: "allocate", process, ticket, sizeBytes, pinnedFor, patient, isCopy });
     return ticket;
   }
 
-  pin(process: number, location: StoreLocation, mapped = true): number {
+  pin(process: number, location: StoreLocation, mapped = true, holder = process): number {
     const ticket = this.#nextTicket++;
     this.send({
       kind: "pin",
@@ -77,6 +83,7 @@ export class StoreDriver {
       block: location.block,
       generation: location.generation,
       mapped,
+      holder,
     });
     return ticket;
   }

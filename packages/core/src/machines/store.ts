@@ -1,15 +1,17 @@
-import { grant, grantWaiting, refuse, refuseWaiting } from "./store-answers.ts";
-import { type Block, BlockTable, sameTicket, type Ticket } from "./store-blocks.ts";
+import { grant, grantWaiting, refuse, refuseWaiting, sayGone, watch } from "./store-answers.ts";
+import { type Block, BlockTable, letGo, type Ticket, whereIs } from "./store-blocks.ts";
 import { checkStore } from "./store-check.ts";
+import { CopyCache, memoryStats } from "./store-copies.ts";
 import { StoreDisk } from "./store-disk.ts";
-import { storePageBytes } from "./store-events.ts";
-import type {
-  DiskPlace,
-  RefusalReason,
-  StoreEvent,
-  StoreInstruction,
-  StoreOptions,
-  StoreStats,
+import {
+  storePageBytes,
+  type BlockName,
+  type DiskPlace,
+  type RefusalReason,
+  type StoreEvent,
+  type StoreInstruction,
+  type StoreOptions,
+  type StoreStats,
 } from "./store-events.ts";
 import { type Room, StoreMemory } from "./store-memory.ts";
 import { type Wait, WaitQueue } from "./store-queue.ts";
@@ -24,6 +26,7 @@ import { planSpill } from "./store-spill.ts";
  * (S1) A page belongs to at most one block, or is free.
  * (S2) A block's pages are freed only when no process maps it and no disk copy is being read or written (I2).
  * (S3) A block exists while some process holds or maps it, or its writer writes; pins are sets of processes (I4).
+ *      A copy of another node's object stays beyond that while nobody else wants its room.
  * (S4) Committed pages never exceed the limit, unless the limit shrank under them because the system refused pages.
  * (S5) A slot's generation changes when it is used anew, so that a stale location is refused.
  * (S6) Every ticket gets exactly one answer, unless its process dies.
@@ -36,6 +39,7 @@ export class StoreMachine {
   readonly #options: StoreOptions;
   readonly #memory: StoreMemory<Block>;
   readonly #disk: StoreDisk;
+  readonly #copies: CopyCache;
   readonly #blocks = new BlockTable();
   readonly #processes = new Set<number>();
   readonly #queue = new WaitQueue();
@@ -47,6 +51,7 @@ export class StoreMachine {
     this.#options = options;
     this.#memory = new StoreMemory(options);
     this.#disk = new StoreDisk(options);
+    this.#copies = new CopyCache(Math.floor(options.capacityBytes / storePageBytes));
   }
 
   handle(event: StoreEvent): StoreInstruction[] {
@@ -84,11 +89,15 @@ export class StoreMachine {
       case "free":
         this.#free(block, out);
         break;
-      case "committed": {
-        const owner = this.#memory.committed(event.commit)?.owner;
-        if (owner !== undefined) this.#ready(owner, true, out);
+      case "watch":
+        watch(event, block, out);
         break;
-      }
+      case "disown":
+        if (block !== undefined) this.#disown(block, out);
+        break;
+      case "committed":
+        this.#ready(this.#memory.committed(event.commit)?.owner, true, out);
+        break;
       case "commitFailed":
         this.#commitFailed(event.commit, out);
         break;
@@ -108,26 +117,19 @@ export class StoreMachine {
   }
 
   stats(): StoreStats {
+    const { capacityBytes } = this.#options;
+    const waiting = this.#queue.length;
+    const progress = this.#progress;
     return {
-      capacityBytes: this.#options.capacityBytes,
-      limitBytes: this.#memory.limitPages * storePageBytes,
-      committedBytes: this.#memory.committedPages * storePageBytes,
-      usedBytes: this.#blocks.usedPages * storePageBytes,
-      warmBytes: this.#memory.warm.total * storePageBytes,
-      diskBytes: this.#disk.bytes,
-      spilledBytes: this.#disk.spilledBytes,
-      restoredBytes: this.#disk.restoredBytes,
-      blocks: this.#blocks.size,
-      waiting: this.#queue.length,
-      progress: this.#progress,
+      ...{ capacityBytes, waiting, progress, blocks: this.#blocks.size },
+      ...memoryStats(this.#memory, this.#blocks, this.#copies),
+      ...this.#disk.stats(),
     };
   }
 
   /** Where the bytes of an object are; undefined when there is no such object any more. */
   whereIs(block: number, generation: number): "memory" | "disk" | undefined {
-    const found = this.#blocks.find(block, generation);
-    if (found === undefined || found.freed || found.state === "lost") return undefined;
-    return found.state === "disk" || found.state === "restoring" ? "disk" : "memory";
+    return whereIs(this.#blocks.find(block, generation));
   }
 
   /** Throws when an invariant is broken. */
@@ -136,6 +138,7 @@ export class StoreMachine {
       options: this.#options,
       memory: this.#memory,
       blocks: this.#blocks,
+      copies: this.#copies,
       processes: this.#processes,
       diskBytes: this.#disk.bytes,
     });
@@ -150,43 +153,33 @@ export class StoreMachine {
     if (pages * storePageBytes > this.#options.capacityBytes) return refuse(ticket, "neverFits", out);
     if (this.#blocks.size >= this.#options.maxBlocks || this.#queue.length >= queueLimit)
       return refuse(ticket, "full", out);
-    const wait: Wait = {
-      kind: "allocate",
-      ticket,
-      sizeBytes: event.sizeBytes,
-      pages,
-      pinnedFor: event.pinnedFor,
-    };
+    const { sizeBytes, pinnedFor, isCopy = false } = event;
+    const wait: Wait = { kind: "allocate", ticket, sizeBytes, pages, pinnedFor, isCopy };
     if (event.patient) {
       this.#queue.push(wait); // handle() drains
       return;
     }
-    const room = this.#queue.length === 0 ? this.#memory.take(pages, out) : undefined;
+    const room = this.#queue.length === 0 ? this.#take(pages, out) : undefined;
     if (room === undefined) refuse(ticket, "full", out);
     else this.#start(wait, room, out);
   }
 
   #cancel(ticket: Ticket, out: StoreInstruction[]): void {
-    if (this.#queue.removeTicket(ticket)) return refuse(ticket, "full", out);
-    for (const block of this.#blocks) {
-      const pin = block.waiting.findIndex((waiting) => sameTicket(waiting, ticket));
-      if (pin < 0 && !sameTicket(block.ticket, ticket)) continue;
-      if (pin >= 0) block.waiting.splice(pin, 1);
-      else block.ticket = undefined; // its pages are free once they are committed
-      return refuse(ticket, "full", out);
-    }
+    if (this.#queue.removeTicket(ticket) || this.#blocks.cancel(ticket)) refuse(ticket, "full", out);
   }
 
   #pin(event: StoreEvent & { kind: "pin" }, block: Block | undefined, out: StoreInstruction[]): void {
     const ticket = { process: event.process, ticket: event.ticket };
-    if (block === undefined || !this.#processes.has(event.process)) return refuse(ticket, "stale", out);
+    const holder = event.holder ?? event.process;
+    if (block === undefined || !this.#processes.has(holder)) return refuse(ticket, "stale", out);
     if (block.freed) return refuse(ticket, "freed", out);
     if (block.state === "lost") return refuse(ticket, "lost", out);
+    this.#copies.delete(block);
     if (!event.mapped) {
-      block.holds.add(event.process);
+      block.holds.add(holder);
       return grant(ticket, block, false, out);
     }
-    block.maps.add(event.process);
+    block.maps.add(holder);
     block.lastUse = this.#tick;
     if (block.state === "memory" || block.state === "spilling") return grant(ticket, block, false, out);
     block.waiting.push(ticket);
@@ -204,8 +197,15 @@ export class StoreMachine {
   #free(block: Block | undefined, out: StoreInstruction[]): void {
     if (block === undefined) return;
     block.freed = true;
+    sayGone(block, out);
     block.holds.clear();
     refuseWaiting(block, "freed", out);
+    this.#disown(block, out);
+  }
+
+  #disown(block: Block, out: StoreInstruction[]): void {
+    block.isCopy = false;
+    this.#copies.delete(block);
     this.#settle(block, out);
   }
 
@@ -213,23 +213,33 @@ export class StoreMachine {
     if (!this.#processes.delete(process)) return;
     this.#queue.removeProcess(process);
     for (const block of this.#blocks) {
-      block.holds.delete(process);
-      block.maps.delete(process);
-      block.waiting = block.waiting.filter((ticket) => ticket.process !== process);
-      if (block.ticket?.process === process) block.ticket = undefined;
+      letGo(block, process);
       if (block.state === "writing" && block.writer === process) this.#lose(block, out);
       else this.#settle(block, out);
     }
   }
 
-  // Memory
+  /** Takes room, for which unpinned copies go, the oldest first. */
+  #take(pages: number, out: StoreInstruction[]): Room | undefined {
+    for (;;) {
+      const room = this.#memory.take(pages, out);
+      if (room !== undefined || this.#memory.shortage(pages) <= 0) return room;
+      const copy = this.#copies.first;
+      if (copy === undefined) return undefined;
+      this.#discard(copy, out);
+    }
+  }
 
   #start(wait: Wait, room: Room, out: StoreInstruction[]): void {
     const block =
       wait.kind === "restore"
         ? wait.block
         : this.#blocks.add(
-            { ...wait, holds: new Set([wait.pinnedFor].filter((process) => this.#processes.has(process))) },
+            {
+              ...wait,
+              node: this.#options.node,
+              holds: new Set([wait.pinnedFor].filter((process) => this.#processes.has(process))),
+            },
             this.#tick,
           );
     block.startPage = room.start;
@@ -250,11 +260,12 @@ export class StoreMachine {
       return;
     }
     if (block.ticket !== undefined) refuse(block.ticket, "full", out);
-    this.#recycle(block);
+    this.#recycle(block, out);
   }
 
   /** A block's pages are there: hand them to the writer, or fill them from disk. */
-  #ready(block: Block, fresh: boolean, out: StoreInstruction[]): void {
+  #ready(block: Block | undefined, fresh: boolean, out: StoreInstruction[]): void {
+    if (block === undefined) return;
     if (block.disk !== undefined) return this.#disk.restore(block, block.disk, out);
     if (block.ticket === undefined) return this.#discard(block, out); // cancelled, or its process died
     block.state = "writing";
@@ -272,7 +283,7 @@ export class StoreMachine {
         this.#queue.remove(at); // nobody waits for it any more
         continue;
       }
-      const room = this.#memory.take(wait.pages, out);
+      const room = this.#take(wait.pages, out);
       if (room !== undefined) {
         this.#queue.serve(at);
         this.#start(wait, room, out);
@@ -295,14 +306,12 @@ export class StoreMachine {
 
   /** Spills enough for `wait`, if that can be done. */
   #spillFor(wait: Wait, out: StoreInstruction[]): ReturnType<typeof planSpill>["outcome"] {
-    const shortage = this.#memory.shortage(wait.pages);
-    if (shortage <= 0) return "never"; // enough pages, but no range of the file is long enough
     const { outcome, leave, write } = planSpill({
       blocks: this.#blocks,
-      commits: this.#memory.commits,
-      shortage,
-      batchPages: Math.floor(this.#options.spillBatchBytes / storePageBytes),
-      diskRoomBytes: this.#disk.roomBytes,
+      memory: this.#memory,
+      disk: this.#disk,
+      pages: wait.pages,
+      batchBytes: this.#options.spillBatchBytes,
     });
     for (const block of leave) this.#leaveMemory(block);
     for (const block of write) this.#disk.spill(block, out);
@@ -316,10 +325,7 @@ export class StoreMachine {
     else this.#settle(block, out); // mapped since: both copies are kept
   }
 
-  #spillFailed(
-    blocks: readonly { readonly block: number; readonly generation: number }[],
-    out: StoreInstruction[],
-  ): void {
+  #spillFailed(blocks: readonly BlockName[], out: StoreInstruction[]): void {
     let failed = false;
     for (const { block: slot, generation } of blocks) {
       const block = this.#blocks.find(slot, generation);
@@ -342,18 +348,21 @@ export class StoreMachine {
     this.#settle(block, out);
   }
 
-  // The life of a block
-
   /** Lets go of a block that nobody needs and nothing works on. (S2) (S3) */
   #settle(block: Block, out: StoreInstruction[]): void {
     if (block.holds.size > 0 || block.maps.size > 0) return;
-    if (["memory", "disk", "lost"].includes(block.state)) this.#discard(block, out);
+    if (block.isCopy && block.state === "memory") {
+      this.#disk.forget(block, out);
+      this.#copies.add(block);
+      for (let each = this.#copies.excess; each !== undefined; each = this.#copies.excess)
+        this.#discard(each, out);
+    } else if (["memory", "disk", "lost"].includes(block.state)) this.#discard(block, out);
   }
 
   #discard(block: Block, out: StoreInstruction[]): void {
     this.#leaveMemory(block);
     this.#disk.forget(block, out);
-    this.#recycle(block);
+    this.#recycle(block, out);
   }
 
   /** A block's bytes are gone for good. One that was never sealed is known to nobody. */
@@ -362,6 +371,7 @@ export class StoreMachine {
     this.#leaveMemory(block);
     this.#disk.forget(block, out);
     block.state = "lost";
+    sayGone(block, out);
     refuseWaiting(block, "lost", out);
     this.#settle(block, out);
   }
@@ -374,7 +384,9 @@ export class StoreMachine {
     this.#progress++;
   }
 
-  #recycle(block: Block): void {
+  #recycle(block: Block, out: StoreInstruction[]): void {
+    sayGone(block, out);
+    this.#copies.delete(block);
     this.#queue.removeRestore(block);
     this.#blocks.remove(block);
   }

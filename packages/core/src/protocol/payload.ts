@@ -14,9 +14,9 @@ export const referenceKinds = { object: 0, actor: 1 } as const;
 
 export const referenceStates = { pending: 0, value: 1, error: 2 } as const;
 
-/** A block of the object store of a node. */
+/** A block of the object store of `node` (0 in a local cluster). */
 export interface StoreLocation {
-  readonly segment: number;
+  readonly node: number;
   readonly offset: number;
   readonly size: number;
   readonly block: number;

@@ -18,12 +18,12 @@ export class PinCounts {
     this.#unpin = unpin;
   }
 
-  of({ block, generation, size }: StoreLocation): Pins {
+  of(location: StoreLocation): Pins {
+    const { block, generation } = location;
     const known = this.#pins.get(block);
     if (known?.generation === generation) return known;
     // What this process pins exists, so that another generation of the same block is gone.
-    if (known !== undefined && known.generation > generation)
-      throw refusalError("stale", { location: { segment: 0, offset: 0, size, block, generation } });
+    if (known !== undefined && known.generation > generation) throw refusalError("stale", { location });
     const pins = { generation, holds: 0, maps: 0 };
     this.#pins.set(block, pins);
     return pins;

@@ -5,7 +5,7 @@ import type { RefusalReason, StoreLocation } from "@iono/core";
  *
  *   request  u8 op, u8 flags, u16 zero, u32 block, u32 generation, u32 ticket, f64 size, f64 process
  *            (hello: `size` is the length of the secret, which follows)
- *   reply    u32 status, u32 block, u32 generation, u32 segment, f64 offset, f64 size, f64 progress, u32 flags, u32 length
+ *   reply    u32 status, u32 block, u32 generation, u32 node, f64 offset, f64 size, f64 progress, u32 flags, u32 length
  *            of the JSON text that follows
  *
  * One request at a time is under way. Those of `oneWay` have no reply.
@@ -88,7 +88,7 @@ const noRequest: StoreRequest = {
   size: 0,
   process: 0,
 };
-export const noLocation: StoreLocation = { segment: 0, offset: 0, size: 0, block: 0, generation: 0 };
+export const noLocation: StoreLocation = { node: 0, offset: 0, size: 0, block: 0, generation: 0 };
 
 export function writeRequest(
   into: DataView,
@@ -127,7 +127,7 @@ export function writeReply(into: DataView, reply: StoreReply): void {
   into.setUint32(0, statuses.indexOf(reply.status), true);
   into.setUint32(4, reply.location.block, true);
   into.setUint32(8, reply.location.generation, true);
-  into.setUint32(12, reply.location.segment, true);
+  into.setUint32(12, reply.location.node, true);
   into.setFloat64(16, reply.location.offset, true);
   into.setFloat64(24, reply.location.size, true);
   into.setFloat64(32, reply.progress, true);
@@ -141,7 +141,7 @@ export function readReply(from: DataView): StoreReply {
     location: {
       block: from.getUint32(4, true),
       generation: from.getUint32(8, true),
-      segment: from.getUint32(12, true),
+      node: from.getUint32(12, true),
       offset: from.getFloat64(16, true),
       size: from.getFloat64(24, true),
     },

@@ -8,6 +8,8 @@ import { StoreConnection } from "./store-connection.ts";
 import { storeHostProcess } from "./store-protocol.ts";
 
 export interface StoreServerOptions {
+  /** The node it is the store of; 0 in a local cluster. */
+  readonly node?: number;
   readonly platform: Platform;
   /** Most bytes in memory; see `storeCapacityBytes`. */
   readonly capacityBytes: number;
@@ -49,6 +51,8 @@ export class StoreServer {
   #lane: Promise<void> = Promise.resolve();
   #closed = false;
   readonly local: LocalStore;
+  /** A watched object is gone. Set by whoever watches. */
+  onGone: (name: { readonly block: number; readonly generation: number }) => void = () => {};
 
   constructor(options: StoreServerOptions) {
     this.#options = options;
@@ -59,6 +63,7 @@ export class StoreServer {
     this.#segment = options.platform.createSegment(segmentBytes, options.spillDirs[0]);
     if (this.#segment.warning !== undefined) options.onWarning?.(this.#segment.warning);
     this.#machine = new StoreMachine({
+      node: options.node ?? 0,
       capacityBytes,
       segmentBytes,
       diskLimitBytes: options.diskLimitBytes ?? Number.MAX_SAFE_INTEGER,
@@ -181,6 +186,9 @@ export class StoreServer {
         break;
       case "forget":
         this.#spiller.forget(instruction.disk);
+        break;
+      case "gone":
+        this.onGone(instruction);
         break;
       case "pressure":
         this.#options.onPressure?.();
