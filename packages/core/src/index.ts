@@ -141,6 +141,22 @@ export type { StoreLocation } from "./protocol/payload.ts";
 export { LeaseMachine } from "./machines/lease.ts";
 export { LinkMachine } from "./machines/link.ts";
 export type { LinkEvent, LinkInstruction, LinkSettings } from "./machines/link.ts";
+export { SessionMachine } from "./machines/session.ts";
+export { resetFor, sessionSettings } from "./machines/session-events.ts";
+export type {
+  SessionEnd,
+  SessionEvent,
+  SessionInstruction,
+  SessionSettings,
+  Transmit,
+} from "./machines/session-events.ts";
+export {
+  readSessionHeader,
+  sessionHeaderBytes,
+  sessionTypes,
+  writeSessionHeader,
+} from "./machines/session-header.ts";
+export type { SessionHeader } from "./machines/session-header.ts";
 export type { LeaseEvent, LeaseInstruction, LeaseSettings } from "./machines/lease-events.ts";
 export { leaseTickMs, sanitizeResources } from "./machines/lease-events.ts";
 export { circuitEnd, circuitHeaderBytes, writeCircuitFrame, writePairs } from "./protocol/circuit.ts";

@@ -2,14 +2,22 @@
  * What the processes of a cluster stand on when they speak to other machines. A `Network` moves datagrams towards a node
  * by whatever way there is (best effort); a `Mesh` makes links of them, which lose nothing and repeat nothing.
  */
+import type { Channel } from "@iono/core";
 import type { Link } from "../links/link.ts";
 
 /** Moves datagrams (core/protocol/mesh.ts), header included, towards the node in their header. */
 export interface Network {
   /** False: no way there now, or the way is full. The session sends again. The buffer must not be changed afterwards. */
   send(datagram: Buffer): boolean;
-  /** Set by whoever listens. */
+  /** Set by whoever listens. The buffer is the listener's. */
   onDatagram: (datagram: Buffer) => void;
+  /**
+   * Set by whoever listens: there is a new way to the node, or to any (undefined), on the channel or on both. What was
+   * sent before and not acknowledged may be lost, and is sent again at once.
+   */
+  onWay?: (node: number | undefined, channel: Channel | undefined) => void;
+  /** The node has been silent too long on the channel: give up the way to it, if it is its own, and make it anew. */
+  renew?(node: number, channel: Channel): void;
   close(): Promise<void>;
 }
 
@@ -25,7 +33,10 @@ export interface NodeAddress {
 export type MeshChannel = "control" | "bulk";
 
 export interface MeshEvents {
-  /** The other side opened a link (or opened it anew after it had lost its state): listen to it. */
+  /**
+   * The other side opened a link (or opened it anew after it had lost its state, or after the old one had ended): listen
+   * to it before you return.
+   */
   linked(node: number, channel: MeshChannel, link: Link): void;
   /** Nothing was heard from the node for a while ("suspect"), or it is heard again ("up"). */
   health(node: number, health: "up" | "suspect", roundTripMs: number): void;

@@ -1,0 +1,123 @@
+/**
+ * How many bytes a session may have under way: as many as its link carries in a while, by the rate at which the other
+ * side has acknowledged lately. What waits in sockets beyond the round trip itself is at most half a second's worth, so
+ * that a heartbeat never waits long behind bulk.
+ *
+ * The rate is the best of the last few spans in which the window was what held sending up; spans in which there was
+ * little to send can only raise it. While it rises, the window grows by what was acknowledged: it doubles in a round
+ * trip at most, so that the burst which a shaped link lets through does not look like its rate for long.
+ */
+
+export const minWindowBytes = 32 * 1024;
+export const maxWindowBytes = 64 * 1024 * 1024;
+const firstWindowBytes = 128 * 1024;
+
+/** A window holds so long a time of the measured rate … */
+const windowMs = 150;
+/** … or so many round trips, … */
+const windowRoundTrips = 2;
+/** … but not more than this beyond the round trip. */
+const mostQueuedMs = 500;
+
+/** The rate is counted over spans of this or of a round trip, whichever is longer. */
+const spanMs = 25;
+const keptSpans = 5;
+
+export class SessionRate {
+  #windowBytes = firstWindowBytes;
+  /** Bytes a millisecond, oldest first. */
+  readonly #rates: number[] = [];
+  #spanStart = -1;
+  #spanBytes = 0;
+  /** The window was full at some time in this span. */
+  #wasFull = false;
+
+  #smoothedMs = 0;
+  #variationMs = 0;
+  #leastMs = Infinity;
+  #leastAt = 0;
+
+  get windowBytes(): number {
+    return this.#windowBytes;
+  }
+
+  /** Undefined before the first measurement. */
+  get roundTripMs(): number | undefined {
+    return this.#leastMs === Infinity ? undefined : this.#smoothedMs;
+  }
+
+  /** How long an acknowledgement may take before something is taken for lost. */
+  get timeoutMs(): number {
+    if (this.#leastMs === Infinity) return firstTimeoutMs;
+    return Math.max(minTimeoutMs, Math.min(maxTimeoutMs, this.#smoothedMs + 4 * this.#variationMs));
+  }
+
+  /** RFC 6298, and the least of the last minute or so. */
+  measured(roundTripMs: number, now: number): void {
+    if (this.#leastMs === Infinity) {
+      this.#smoothedMs = roundTripMs;
+      this.#variationMs = roundTripMs / 2;
+    } else {
+      this.#variationMs += (Math.abs(this.#smoothedMs - roundTripMs) - this.#variationMs) / 4;
+      this.#smoothedMs += (roundTripMs - this.#smoothedMs) / 8;
+    }
+    if (roundTripMs <= this.#leastMs || now - this.#leastAt > leastKeptMs) {
+      this.#leastMs = roundTripMs;
+      this.#leastAt = now;
+    }
+  }
+
+  full(): void {
+    this.#wasFull = true;
+  }
+
+  /** Sending starts after nothing was under way. */
+  started(now: number): void {
+    this.#spanStart = now;
+    this.#spanBytes = 0;
+    this.#wasFull = false;
+  }
+
+  acknowledged(bytes: number, now: number): void {
+    this.#spanBytes += bytes;
+    const passedMs = now - this.#spanStart;
+    if (passedMs >= Math.max(spanMs, this.#smoothedMs)) {
+      this.#keep(this.#spanBytes / passedMs);
+      this.#spanStart = now;
+      this.#spanBytes = 0;
+      this.#wasFull = false;
+    }
+    const grown = this.#windowBytes + bytes;
+    this.#windowBytes = Math.max(minWindowBytes, Math.min(maxWindowBytes, grown, this.#goalBytes()));
+  }
+
+  /** Nothing was acknowledged for too long: the link is slower than it was. */
+  timedOut(): void {
+    this.#windowBytes = Math.max(minWindowBytes, this.#windowBytes / 2);
+  }
+
+  /** There is another way; nothing is known of its rate. */
+  forget(): void {
+    this.#rates.length = 0;
+    this.#windowBytes = Math.min(this.#windowBytes, 8 * firstWindowBytes);
+    this.#leastMs = this.#leastMs === Infinity ? Infinity : this.#smoothedMs;
+  }
+
+  #keep(rate: number): void {
+    if (!this.#wasFull && this.#rates.length > 0 && rate <= Math.max(...this.#rates)) return;
+    this.#rates.push(rate);
+    if (this.#rates.length > keptSpans) this.#rates.shift();
+  }
+
+  #goalBytes(): number {
+    if (this.#rates.length === 0) return maxWindowBytes;
+    const least = this.#leastMs === Infinity ? 0 : this.#leastMs;
+    const heldMs = Math.min(Math.max(windowMs, windowRoundTrips * least), least + mostQueuedMs);
+    return Math.max(...this.#rates) * heldMs;
+  }
+}
+
+const firstTimeoutMs = 1000;
+const minTimeoutMs = 200;
+const maxTimeoutMs = 5000;
+const leastKeptMs = 30_000;
