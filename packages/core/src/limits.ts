@@ -38,6 +38,15 @@ export const limits = {
   ),
   labels: count(64, "BadOption: too many labels."),
   mapWindow: count(100_000, "BadOption: concurrency of map is too high."),
+  moduleAnswer: ms(
+    20_000,
+    "Unreachable: the machine of the program does not say what an import names; importing again asks again.",
+  ),
+  moduleCache: bytes(
+    64 * MiB,
+    "The modules of programs elsewhere that a node used longest ago are asked for anew.",
+  ),
+  moduleSource: bytes(8 * MiB, "RuntimeEnvFailed: the module is too large to travel to another machine."),
   numReturns: count(10_000, "BadOption: numReturns is too high."),
   ownerMemory: bytes(512 * MiB, "Small values move to the object store, oldest first."),
   pendingTasks: count(4_000_000, ".remote() throws TooManyPending."),

@@ -1,22 +1,28 @@
-import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
-import { createRequire, findPackageJSON, isBuiltin } from "node:module";
+import { existsSync, realpathSync, statSync } from "node:fs";
+import { createRequire, isBuiltin } from "node:module";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { nearestManifest, readManifest } from "./manifest.ts";
+import type { ExportsTarget } from "./manifest.ts";
 
 /**
  * Resolves what an `import` in `parentUrl` names, as Node's ESM loader does (conditions, package exports and imports,
  * symbolic links), and for relative specifiers also as the usual loaders do (`./a` and `./a.js` find `a.ts`).
  * @returns an absolute URL or `node:` name; undefined when nothing is there.
  */
-export function resolveImport(specifier: string, parentUrl: string): string | undefined {
+export function resolveImport(
+  specifier: string,
+  parentUrl: string,
+  conditions: ReadonlySet<string> = activeConditions(),
+): string | undefined {
   if (isBuiltin(specifier)) return specifier.startsWith("node:") ? specifier : `node:${specifier}`;
   if (/^(file|data|https?):/.test(specifier)) return specifier;
   if (!parentUrl.startsWith("file:")) return undefined;
   if (/^\.{0,2}\//.test(specifier) || specifier === "." || specifier === "..")
     return resolveFile(new URL(specifier, parentUrl));
   return specifier.startsWith("#")
-    ? resolvePackageImports(specifier, parentUrl)
-    : resolvePackage(specifier, parentUrl);
+    ? resolvePackageImports(specifier, parentUrl, conditions)
+    : resolvePackage(specifier, parentUrl, conditions);
 }
 
 /** Resolves what `require(specifier)` in `parentUrl` names: a path or a builtin's name. */
@@ -78,15 +84,11 @@ function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
 
-type ExportsTarget = string | null | readonly ExportsTarget[] | { readonly [key: string]: ExportsTarget };
-
-interface PackageJson {
-  readonly exports?: ExportsTarget;
-  readonly imports?: { readonly [key: string]: ExportsTarget };
-  readonly main?: string;
-}
-
-function resolvePackage(specifier: string, parentUrl: string): string | undefined {
+function resolvePackage(
+  specifier: string,
+  parentUrl: string,
+  conditions: ReadonlySet<string>,
+): string | undefined {
   const match = /^((?:@[^/]+\/)?[^/]+)(\/.*)?$/.exec(specifier);
   if (match === null) return undefined;
   const [, name = "", rest = ""] = match;
@@ -95,7 +97,7 @@ function resolvePackage(specifier: string, parentUrl: string): string | undefine
   const folder = dirname(manifest);
   const { exports, main } = readManifest(manifest);
   if (exports !== undefined && exports !== null)
-    return resolveExports(exports, `.${rest}`, folder, parentUrl);
+    return resolveExports(exports, `.${rest}`, folder, parentUrl, conditions);
   if (rest !== "") return resolveFile(pathToFileURL(join(folder, rest)));
   const candidates = [
     ...(main === undefined ? [] : [main, `${main}.js`, join(main, "index.js")]),
@@ -105,16 +107,10 @@ function resolvePackage(specifier: string, parentUrl: string): string | undefine
   return found === undefined ? undefined : fileUrl(found);
 }
 
-function packageManifest(name: string, parentUrl: string): string | undefined {
-  try {
-    const own = findPackageJSON(parentUrl);
-    if (own !== undefined) {
-      const manifest = readManifest(own) as PackageJson & { name?: string };
-      if (manifest.name === name && manifest.exports !== undefined) return own;
-    }
-  } catch {
-    // no manifest above the file: no self reference
-  }
+/** Path of the manifest of the package of this name that the file sees. */
+export function packageManifest(name: string, parentUrl: string): string | undefined {
+  const own = nearestManifest(parentUrl);
+  if (own !== undefined && refersToItself(own, name)) return own;
   for (let folder = dirname(fileURLToPath(parentUrl)); ; folder = dirname(folder)) {
     const manifest = join(folder, "node_modules", name, "package.json");
     if (existsSync(manifest)) return manifest;
@@ -122,15 +118,25 @@ function packageManifest(name: string, parentUrl: string): string | undefined {
   }
 }
 
-function readManifest(path: string): PackageJson {
-  return JSON.parse(readFileSync(path, "utf8")) as PackageJson;
+/** A package may import itself by name when it says what it exports. */
+function refersToItself(manifestPath: string, name: string): boolean {
+  try {
+    const manifest = readManifest(manifestPath);
+    return manifest.name === name && manifest.exports !== undefined;
+  } catch {
+    return false; // a manifest that cannot be read names nothing
+  }
 }
 
-function resolvePackageImports(specifier: string, parentUrl: string): string | undefined {
-  const manifest = findPackageJSON(parentUrl);
+function resolvePackageImports(
+  specifier: string,
+  parentUrl: string,
+  conditions: ReadonlySet<string>,
+): string | undefined {
+  const manifest = nearestManifest(parentUrl);
   const imports = manifest === undefined ? undefined : readManifest(manifest).imports;
   if (manifest === undefined || imports === undefined) return undefined;
-  return resolveExports(imports, specifier, dirname(manifest), parentUrl);
+  return resolveExports(imports, specifier, dirname(manifest), parentUrl, conditions);
 }
 
 /** The target of a subpath in an `exports` or `imports` map. */
@@ -139,16 +145,18 @@ function resolveExports(
   subpath: string,
   folder: string,
   parentUrl: string,
+  conditions: ReadonlySet<string>,
 ): string | undefined {
   const isMap =
     typeof map === "object" &&
     map !== null &&
     !Array.isArray(map) &&
     Object.keys(map).some((key) => /^[.#]/.test(key));
-  if (!isMap) return subpath === "." ? resolveTarget(map, "", folder, parentUrl) : undefined;
+  if (!isMap) return subpath === "." ? resolveTarget(map, "", folder, parentUrl, conditions) : undefined;
   const entries = map as { readonly [key: string]: ExportsTarget };
   const exact = entries[subpath];
-  if (exact !== undefined && !subpath.includes("*")) return resolveTarget(exact, "", folder, parentUrl);
+  if (exact !== undefined && !subpath.includes("*"))
+    return resolveTarget(exact, "", folder, parentUrl, conditions);
   let best: { readonly key: string; readonly star: string } | undefined;
   for (const key of Object.keys(entries)) {
     const [head, tail] = key.split("*");
@@ -159,7 +167,7 @@ function resolveExports(
   }
   return best === undefined
     ? undefined
-    : resolveTarget(entries[best.key] ?? null, best.star, folder, parentUrl);
+    : resolveTarget(entries[best.key] ?? null, best.star, folder, parentUrl, conditions);
 }
 
 function resolveTarget(
@@ -167,32 +175,32 @@ function resolveTarget(
   star: string,
   folder: string,
   parentUrl: string,
+  conditions: ReadonlySet<string>,
 ): string | undefined {
   if (target === null) return undefined;
   if (typeof target === "string") {
     const filled = target.replaceAll("*", star);
-    if (!filled.startsWith("./")) return resolveImport(filled, parentUrl);
+    if (!filled.startsWith("./")) return resolveImport(filled, parentUrl, conditions);
     const path = join(folder, filled);
     return isFile(path) ? fileUrl(path) : undefined;
   }
   if (Array.isArray(target)) {
     for (const option of target as readonly ExportsTarget[]) {
-      const found = resolveTarget(option, star, folder, parentUrl);
+      const found = resolveTarget(option, star, folder, parentUrl, conditions);
       if (found !== undefined) return found;
     }
     return undefined;
   }
-  const conditions = activeConditions();
   for (const [condition, option] of Object.entries(target as { readonly [key: string]: ExportsTarget })) {
     if (!conditions.has(condition)) continue;
-    const found = resolveTarget(option, star, folder, parentUrl);
+    const found = resolveTarget(option, star, folder, parentUrl, conditions);
     if (found !== undefined || option === null) return found;
   }
   return undefined;
 }
 
 /** The conditions of `import` in this process: Node's own and those of `--conditions`. */
-function activeConditions(): ReadonlySet<string> {
+export function activeConditions(): ReadonlySet<string> {
   const conditions = new Set(["node", "import", "module-sync", "node-addons", "default"]);
   const flags = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? "").split(/\s+/)];
   flags.forEach((flag, index) => {
