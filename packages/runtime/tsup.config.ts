@@ -11,6 +11,7 @@ const shared = {
 /** Processes and threads that never load user code: each is one file, so that starting one reads one file. */
 const alone = {
   "agent/bin": "src/agent/bin.ts",
+  "gateway/bin": "src/mesh/gateway/bin.ts",
   // The agent starts it by its name beside its own file.
   "agent/spill-worker": "src/objects/spill-worker.ts",
 };

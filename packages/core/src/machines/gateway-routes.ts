@@ -112,6 +112,11 @@ export class GatewayRoutes {
     return this.#banned.has(publicKey) ? "never" : "later";
   }
 
+  /** Those that are allowed, at this moment. */
+  nodes(): number[] {
+    return [...this.#keys.keys()];
+  }
+
   get allowedCount(): number {
     return this.#keys.size;
   }

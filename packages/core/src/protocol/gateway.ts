@@ -5,7 +5,7 @@
  * datagram begins with its version (1), everything else with a letter of `hop`. These concern this one connection only:
  *
  *   hello     'H'  peer → gateway: who dials (runtime/mesh/hello.ts); first on a connection, and whenever asked
- *   welcome   'W'  gateway → peer: the connection is bound; datagrams go through. u32 node of the gateway's guard
+ *   welcome   'W'  gateway → peer: the connection is bound; datagrams go through
  *   refused   'R'  gateway → peer: u8 reason (`hopRefusals`); the connection stays unbound
  *   unknown   'U'  gateway → peer: something came on a connection that is not bound: say hello
  *   ping      'P'  peer → gateway, and back as pong: up to 16 bytes that the pong repeats
@@ -88,7 +88,8 @@ export type ToGateway =
       readonly serves: readonly number[];
       readonly guards: boolean;
     }
-  | { readonly t: "allow"; readonly nodes: readonly AllowedNode[] }
+  /** `isWhole`: nodes that are not in it are not allowed any more. */
+  | { readonly t: "allow"; readonly nodes: readonly AllowedNode[]; readonly isWhole: boolean }
   | { readonly t: "revoke"; readonly node: number }
   | { readonly t: "join answer"; readonly id: number; readonly answer: Uint8Array }
   | { readonly t: "stats"; readonly id: number };
@@ -104,6 +105,7 @@ export type FromGateway =
       readonly path: string;
     }
   | { readonly t: "failed"; readonly message: string }
+  /** Datagrams reach the node from here: it has dialled, or another local link serves it. */
   | { readonly t: "connected"; readonly node: number; readonly channel: number }
   | {
       readonly t: "disconnected";
@@ -111,7 +113,7 @@ export type FromGateway =
       readonly channel: number;
       readonly reason: string;
     }
-  | { readonly t: "join"; readonly id: number; readonly request: Uint8Array; readonly address: string }
+  | { readonly t: "join"; readonly id: number; readonly request: Uint8Array }
   | { readonly t: "stats"; readonly id: number; readonly counters: GatewayCounters };
 
 const z85Key = /^[0-9a-zA-Z.\-:+=^!/*?&<>()[\]{}@%$#]{40}$/;
@@ -150,7 +152,11 @@ const toGateway: { readonly [T in ToGateway["t"]]: (fields: Fields) => boolean }
     serves.length <= maxServed &&
     serves.every(isNodeNumber) &&
     typeof guards === "boolean",
-  allow: ({ nodes }) => Array.isArray(nodes) && nodes.length <= mostNodes && nodes.every(isAllowedNode),
+  allow: ({ nodes, isWhole }) =>
+    Array.isArray(nodes) &&
+    nodes.length <= mostNodes &&
+    nodes.every(isAllowedNode) &&
+    typeof isWhole === "boolean",
   revoke: ({ node }) => isNodeNumber(node),
   "join answer": ({ id, answer }) =>
     isRequestId(id) && answer instanceof Uint8Array && answer.length <= maxJoinAnswerBytes,
