@@ -55,16 +55,7 @@ class SessionMesh implements Mesh {
     this.#network = network;
     this.#events = events;
     network.onDatagram = (datagram) => this.#receive(datagram);
-    network.onWay = (to, channel) => {
-      for (const each of [channels.control, channels.bulk]) {
-        if (channel !== undefined && channel !== each) continue;
-        if (to === undefined)
-          for (const [key, entry] of this.#entries) {
-            if ((key & 1) === each) entry.link.way();
-          }
-        else this.#entries.get(keyOf(to, each))?.link.way();
-      }
-    };
+    network.onWay = (to, channel) => this.#entries.get(keyOf(to, channel))?.link.way();
   }
 
   link(node: number, channel: MeshChannel): Link {

@@ -12,10 +12,10 @@ export interface Network {
   /** Set by whoever listens. The buffer is the listener's. */
   onDatagram: (datagram: Buffer) => void;
   /**
-   * Set by whoever listens: there is a new way to the node, or to any (undefined), on the channel or on both. What was
-   * sent before and not acknowledged may be lost, and is sent again at once.
+   * Set by whoever listens: there is a new way to the node. What was sent before and not acknowledged may be lost, and is
+   * sent again at once.
    */
-  onWay?: (node: number | undefined, channel: Channel | undefined) => void;
+  onWay?: (node: number, channel: Channel) => void;
   /** The node has been silent too long on the channel: give up the way to it, if it is its own, and make it anew. */
   renew?(node: number, channel: Channel): void;
   close(): Promise<void>;

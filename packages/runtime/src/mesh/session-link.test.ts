@@ -1,11 +1,9 @@
-import { frameKinds } from "@iono/core";
 import { describeLink } from "@iono/testing";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach } from "vitest";
 import type { Link, LinkEvents } from "../links/link.ts";
 import { createMesh } from "./mesh.ts";
 import { fairWeather, MemoryWorld, seededRandom, type Weather } from "./memory-network.test-driver.ts";
 import type { Mesh, MeshChannel, MeshEvents } from "./network.ts";
-import { SessionLostError } from "./session-link.ts";
 
 const meshes: Mesh[] = [];
 afterEach(async () => {
