@@ -236,3 +236,13 @@ export type {
 } from "./protocol/code.ts";
 export { NodeTable } from "./machines/node-table.ts";
 export type { NodeEvent, NodeInstruction, NodeState, NodeTableSettings } from "./machines/node-table.ts";
+export { place } from "./scheduling/pick.ts";
+export type { Placement, PlacementRequest } from "./scheduling/pick.ts";
+export type { Infeasible } from "./scheduling/feasible.ts";
+export { readNodeChange, readViewDelta } from "./scheduling/node-view.ts";
+export type { NodeChange, NodeFacts, NodeView, ViewDelta } from "./scheduling/node-view.ts";
+export { ClusterView } from "./scheduling/view.ts";
+export type { Applied, ClusterViewSettings } from "./scheduling/view.ts";
+export { DemandRouter } from "./scheduling/router.ts";
+export { routerTickMs } from "./scheduling/router-events.ts";
+export type { RouterEvent, RouterInstruction, RouterSettings } from "./scheduling/router-events.ts";

@@ -163,7 +163,8 @@ export function missingResource(demand: ResourceVector, total: ResourceVector): 
   for (const name of Object.keys(demand)) {
     if (demand[name] <= (total[name] ?? 0)) continue;
     const has = resourceAmount(name, total[name] ?? 0);
-    const near = total[name] === undefined ? closestName(name, Object.keys(total)) : undefined;
+    const mayBeMisspelt = total[name] === undefined && namedByOption[name.toLowerCase()] === undefined;
+    const near = mayBeMisspelt ? closestName(name, Object.keys(total)) : undefined;
     const hint = near === undefined ? "" : ` (did you mean ${JSON.stringify(near)}?)`;
     return `${resourceAmount(name, demand[name])} ${name} asked for, ${has} there${hint}`;
   }
