@@ -42,7 +42,9 @@ export async function until(holds: () => boolean): Promise<void> {
 
 /** Bytes in which a gap or a swap would show. */
 export function patternOf(length: number): Buffer {
-  return Buffer.from(Array.from({ length }, (_, i) => (i * 31 + (i >> 8)) & 0xff));
+  const bytes = Buffer.alloc(length);
+  for (let i = 0; i < length; i++) bytes[i] = i * 31 + (i >> 8);
+  return bytes;
 }
 
 /** A target on a port of its own. */
