@@ -33,6 +33,11 @@ export const errorTable = {
     remedy: "A rule of iono's own was broken: report it with the message and the stack.",
   },
   InvalidCall: { retryable: false, remedy: "Correct the call as the message says." },
+  JoinRefused: {
+    retryable: false,
+    remedy:
+      "Get a new token from the head (`iono token`), and use it with the address that is printed with it.",
+  },
   NameTaken: { retryable: false, remedy: "Choose another name, or pass getIfExists: true." },
   NoSuchActor: {
     retryable: false,
