@@ -98,6 +98,7 @@ export type { FrameKind, FrameSink } from "./protocol/frame.ts";
 export {
   channels,
   datagramHeaderBytes,
+  datagramVersion,
   headNode,
   maxDatagramBytes,
   readDatagramHeader,
