@@ -2,13 +2,14 @@
 import { shapeKey } from "../resources.ts";
 import type { LeaseSettings } from "./lease-events.ts";
 import type { GpuSlots } from "./lease-gpus.ts";
-import type { Worker } from "./lease-state.ts";
+import type { Shape, Worker } from "./lease-state.ts";
 
 /** @throws Error naming the rule that is broken and the worker that breaks it. */
 export function checkLeases(
   settings: LeaseSettings,
   workers: ReadonlyMap<number, Worker>,
   gpus: GpuSlots,
+  shapes: ReadonlyMap<string, Shape>,
 ): void {
   const held: Record<string, number> = {};
   const gpuUnits = [...gpus.freeUnits];
@@ -17,6 +18,15 @@ export function checkLeases(
     held["CPU"] = (held["CPU"] ?? 0) - worker.borrowedCpu;
     for (const id of worker.gpuIds) gpuUnits[id] += Math.min(worker.gpuUnits, 10_000);
     checkWorker(worker);
+    const shape = shapes.get(worker.shape ?? "");
+    if (
+      shape !== undefined &&
+      worker.shape !== null &&
+      (shape.job !== worker.job || shape.name !== worker.shapeName)
+    )
+      throw new Error(
+        `L6: worker ${worker.number} of job ${worker.job} serves ${shape.name} of ${shape.job}`,
+      );
   }
   for (const name in held) {
     const total = settings.total[name] ?? 0;

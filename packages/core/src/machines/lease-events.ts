@@ -1,14 +1,25 @@
 /** What the lease machine hears and says. Processes (owners, workers) are numbers; so are requests for actors. */
-import { makeVector, noResources, type ResourceVector } from "../resources.ts";
+import { makeVector, noResources, shapeKey, type ResourceVector } from "../resources.ts";
+
+/**
+ * Whose work it is, and of which kind besides its resources. Work of different tags or jobs shares no worker at a time,
+ * work of different jobs never.
+ */
+export interface WorkKind {
+  /** Part of the lease's key: the scheduling strategy. Default "". */
+  readonly tag?: string;
+  /** Default "": no job in particular. */
+  readonly job?: string;
+}
 
 export type LeaseEvent =
   /** An owner says how many of its tasks of a shape want to run; 0: none. */
-  | {
+  | ({
       readonly type: "demand";
       readonly owner: number;
       readonly resources: ResourceVector;
       readonly count: number;
-    }
+    } & WorkKind)
   /** `isLost`: the link to the worker broke, so that it is no use to anybody. */
   | {
       readonly type: "released";
@@ -18,6 +29,8 @@ export type LeaseEvent =
       readonly isLost: boolean;
     }
   | { readonly type: "owner ended"; readonly owner: number }
+  /** Another node is gone, and all owners that lived there. */
+  | { readonly type: "node lost"; readonly node: number }
   | { readonly type: "worker ready"; readonly worker: number }
   /** Also as an owner. */
   | { readonly type: "worker ended"; readonly worker: number }
@@ -29,20 +42,40 @@ export type LeaseEvent =
       /** What a node must have in all for the actor to be placed there, and what it holds while it lives. */
       readonly placement: ResourceVector;
       readonly running: ResourceVector;
+      readonly job?: string;
+      /** It stays when its job ends. */
+      readonly detached?: boolean;
     }
   | { readonly type: "actor withdrawn"; readonly request: number }
+  /**
+   * Its workers are stopped by force, its demands and requests go; but not detached actors, nor what `kept` owners
+   * (detached actors of any node) want and use.
+   */
+  | { readonly type: "job ended"; readonly job: string; readonly kept?: readonly number[] }
   /** Every few milliseconds while `wantsTicks`: tenures and pauses are counted in ticks. */
   | { readonly type: "tick" };
 
 export type LeaseInstruction =
-  | { readonly type: "spawn"; readonly worker: number; readonly gpuIds: readonly number[] }
-  /** `lease` numbers this grant: its recall and its release repeat it, so that late ones touch no newer grant (I4). */
+  /** `job`: the only one that it will serve; "" when that is not known yet. */
+  | {
+      readonly type: "spawn";
+      readonly worker: number;
+      readonly gpuIds: readonly number[];
+      readonly job: string;
+    }
+  /** A worker that was started for no job is to serve this one from now on. */
+  | { readonly type: "bind"; readonly worker: number; readonly job: string }
+  /**
+   * `lease` numbers this grant: its recall and its release repeat it, so that late ones touch no newer grant (I4).
+   * `shape` is the key that `leaseKey` gives.
+   */
   | {
       readonly type: "grant";
       readonly owner: number;
       readonly worker: number;
       readonly lease: number;
       readonly shape: string;
+      readonly job: string;
     }
   | {
       readonly type: "recall";
@@ -50,6 +83,7 @@ export type LeaseInstruction =
       readonly worker: number;
       readonly lease: number;
       readonly shape: string;
+      readonly job: string;
     }
   | {
       readonly type: "place actor";
@@ -65,6 +99,7 @@ export type LeaseInstruction =
       readonly owner: number;
       readonly request: number;
       readonly shape: string;
+      readonly job: string;
       /** The first resource that is too small, in words. */
       readonly missing: string;
     };
@@ -76,6 +111,12 @@ export interface LeaseSettings {
   readonly firstWorker: number;
   /** Workers kept though nothing wants them. */
   readonly idleWorkers: number;
+}
+
+/** The key of a lease, by which its owner knows it: the resources and, when there is one, the tag. */
+export function leaseKey(resources: ResourceVector, tag = ""): string {
+  const shape = shapeKey(resources);
+  return tag === "" ? shape : `${shape}|${tag}`;
 }
 
 /** The shell sends ticks this far apart. */

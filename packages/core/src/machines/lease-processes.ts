@@ -3,25 +3,29 @@ import { minTenureTicks, type RoomView, type Wanted } from "./lease-room.ts";
 import { wantedOf, type Shape, type Worker } from "./lease-state.ts";
 
 /** A worker without work: one that served tasks before, so that fresh ones are left for actors. */
-export function spareWorker(workers: Iterable<Worker>): Worker | null {
+export function spareWorker(workers: Iterable<Worker>, job: string): Worker | null {
   let best: Worker | null = null;
   const rank = (worker: Worker): number => (worker.state === "idle" ? (worker.used ? 0 : 1) : 2);
   for (const worker of workers) {
-    if (worker.gpuIds.length > 0 || !isUnclaimed(worker)) continue;
+    if (worker.gpuIds.length > 0 || !isUnclaimed(worker) || !mayServe(worker, job)) continue;
     if (best === null || rank(worker) < rank(best)) best = worker;
   }
   return best;
 }
 
 /** A worker, up or starting, that has not served tasks. */
-export function freshWorker(workers: Iterable<Worker>): Worker | null {
+export function freshWorker(workers: Iterable<Worker>, job: string): Worker | null {
   let starting: Worker | null = null;
   for (const worker of workers) {
-    if (worker.used || worker.gpuIds.length > 0 || !isUnclaimed(worker)) continue;
+    if (worker.used || worker.gpuIds.length > 0 || !isUnclaimed(worker) || !mayServe(worker, job)) continue;
     if (worker.state === "idle") return worker;
     starting ??= worker;
   }
   return starting;
+}
+
+function mayServe(worker: Worker, job: string): boolean {
+  return worker.job === job || worker.job === "";
 }
 
 function isUnclaimed(worker: Worker): boolean {

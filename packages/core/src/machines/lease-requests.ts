@@ -1,6 +1,8 @@
 /** Actors that ask for a process, in the order of waiting. */
-import { shapeKey, type ResourceVector } from "../resources.ts";
+import { shapeKey } from "../resources.ts";
 import type { ActorRequest } from "./lease-state.ts";
+
+type AskedActor = Pick<ActorRequest, "request" | "placement" | "running" | "job" | "detached">;
 
 export class ActorRequests {
   readonly #requests = new Map<number, ActorRequest>();
@@ -24,11 +26,13 @@ export class ActorRequests {
   }
 
   /** Returns how many of the same group it stands behind. */
-  add(request: number, placement: ResourceVector, running: ResourceVector, since: number): number {
-    const group = `${shapeKey(placement)}|${shapeKey(running)}`;
+  add(asked: AskedActor, since: number): number {
+    const { request, placement, running, job, detached } = asked;
+    const group = `${shapeKey(placement)}|${shapeKey(running)}|${job}`;
     const before = this.#groupSizes.get(group) ?? 0;
     this.#groupSizes.set(group, before + 1);
-    this.#requests.set(request, { request, placement, running, group, since, saidInfeasible: false });
+    const record = { request, placement, running, group, job, detached, since, saidInfeasible: false };
+    this.#requests.set(request, record);
     return before;
   }
 

@@ -6,8 +6,14 @@ export type WorkerState = "starting" | "idle" | "leased" | "recalled" | "actor" 
 export interface Worker {
   readonly number: number;
   state: WorkerState;
-  /** Shape that holds it, or for which it starts; null for none (the shape of tasks without needs is ""). */
+  /** Key of the shape that holds it, or for which it starts; null for none (that of tasks without needs is ""). */
   shape: string | null;
+  /** The name of that shape. */
+  shapeName: string;
+  /** The only job that it serves; "" until it has one. */
+  job: string;
+  /** Hosts, or starts for, an actor that stays when the job ends. */
+  detached: boolean;
   held: ResourceVector;
   /** CPU units of `held` that were lent by blocked workers when it was assigned. */
   borrowedCpu: number;
@@ -27,7 +33,11 @@ export interface Worker {
 
 /** One resource shape, its demand by owner, and how long it has waited. */
 export interface Shape {
+  /** Among all jobs. */
   readonly key: string;
+  /** As owners know it. */
+  readonly name: string;
+  readonly job: string;
   readonly resources: ResourceVector;
   readonly demands: Map<number, Demand>;
   /** Order of waiting: renewed when the shape loses its last worker. */
@@ -48,20 +58,32 @@ export interface ActorRequest {
   readonly running: ResourceVector;
   /** The same for all requests that ask for the same. */
   readonly group: string;
+  readonly job: string;
+  readonly detached: boolean;
   readonly since: number;
   saidInfeasible: boolean;
 }
 
+/** What a worker starts for. */
+export interface Purpose {
+  /** null: no shape. */
+  readonly shape: Pick<Shape, "key" | "name"> | null;
+  readonly job: string;
+}
+
 export function newWorker(
   number: number,
-  shape: string | null,
+  { shape, job }: Purpose,
   held: ResourceVector,
   gpuIds: readonly number[],
 ): Worker {
   return {
     number,
     state: "starting",
-    shape,
+    shape: shape?.key ?? null,
+    shapeName: shape?.name ?? "",
+    job,
+    detached: false,
     held,
     borrowedCpu: 0,
     owners: new Map(),
@@ -79,12 +101,14 @@ export interface WorkerDescription {
   readonly worker: number;
   readonly state: WorkerState;
   readonly shape: string;
+  readonly job: string;
   readonly blocked: boolean;
   readonly owners: readonly number[];
 }
 
-export function describeWorker({ number, state, shape, blocked, owners }: Worker): WorkerDescription {
-  return { worker: number, state, shape: shape ?? "", blocked, owners: [...owners.keys()] };
+export function describeWorker(worker: Worker): WorkerDescription {
+  const { number, state, shapeName, job, blocked, owners } = worker;
+  return { worker: number, state, shape: shapeName, job, blocked, owners: [...owners.keys()] };
 }
 
 export function wantedOf(shape: Shape): number {

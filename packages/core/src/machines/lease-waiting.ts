@@ -1,6 +1,6 @@
 /** Who waits for workers: demand as owners tell it, shapes and actors that have nothing, and those that never will. */
 import { missingResource, shapeKey, type ResourceVector } from "../resources.ts";
-import type { LeaseInstruction } from "./lease-events.ts";
+import { leaseKey, type LeaseEvent, type LeaseInstruction } from "./lease-events.ts";
 import {
   isUsable,
   wantedOf,
@@ -13,18 +13,19 @@ import {
 /** Takes in what an owner wants of a shape. `since` is the place in the order of waiting, should it be the first. */
 export function setDemand(
   shapes: Map<string, Shape>,
-  demand: { readonly owner: number; readonly resources: ResourceVector; readonly count: number },
+  demand: Extract<LeaseEvent, { type: "demand" }>,
   since: number,
 ): void {
-  const { owner, resources, count } = demand;
-  const key = shapeKey(resources);
+  const { owner, resources, count, job = "" } = demand;
+  const name = leaseKey(resources, demand.tag);
+  const key = job === "" ? name : `${name}|${job}`;
   let shape = shapes.get(key);
   if (count <= 0) {
     shape?.demands.delete(owner);
     return;
   }
   if (shape === undefined) {
-    shape = { key, resources, demands: new Map(), since, quietTicks: 0 };
+    shape = { key, name, job, resources, demands: new Map(), since, quietTicks: 0 };
     shapes.set(key, shape);
   } else if (shape.demands.size === 0) shape.since = since;
   const present = shape.demands.get(owner);
@@ -58,16 +59,19 @@ export function waitingList(
     owner: number,
     request: number,
     shape: string,
+    job: string,
     missing: string,
   ): void => {
-    if (!once.saidInfeasible) infeasible.push({ type: "infeasible", owner, request, shape, missing });
+    if (!once.saidInfeasible) infeasible.push({ type: "infeasible", owner, request, shape, job, missing });
     once.saidInfeasible = true;
   };
   for (const shape of shapes) {
     if (wantedOf(shape) === 0 || workers.some((worker) => isUsable(worker, shape.key))) continue;
     const missing = missingResource(shape.resources, total);
     if (missing === undefined) starving.push(shape);
-    else for (const demand of shape.demands.values()) say(demand, demand.owner, 0, shape.key, missing);
+    else
+      for (const demand of shape.demands.values())
+        say(demand, demand.owner, 0, shape.name, shape.job, missing);
   }
   const served = new Set(workers.map((worker) => worker.request));
   const lookedAt = new Map<string, number>();
@@ -78,7 +82,7 @@ export function waitingList(
     if (missing === undefined) {
       starving.push(request);
       lookedAt.set(request.group, before + 1);
-    } else say(request, 0, request.request, shapeKey(request.placement), missing);
+    } else say(request, 0, request.request, shapeKey(request.placement), request.job, missing);
   }
   starving.sort((a, b) => a.since - b.since);
   return { starving, infeasible };
@@ -98,7 +102,7 @@ export function demandByShape(
   requests: Iterable<ActorRequest>,
 ): { shape: string; count: number }[] {
   const counts = new Map<string, number>();
-  for (const shape of shapes) counts.set(shape.key, wantedOf(shape));
+  for (const shape of shapes) counts.set(shape.name, (counts.get(shape.name) ?? 0) + wantedOf(shape));
   for (const request of requests) {
     const shape = shapeKey(request.placement);
     counts.set(shape, (counts.get(shape) ?? 0) + 1);

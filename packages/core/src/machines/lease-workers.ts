@@ -2,7 +2,14 @@
 import { noResources, type ResourceVector } from "../resources.ts";
 import type { LeaseInstruction } from "./lease-events.ts";
 import { GpuSlots } from "./lease-gpus.ts";
-import { isUsable, newWorker, type ActorRequest, type Worker } from "./lease-state.ts";
+import {
+  isUsable,
+  newWorker,
+  type ActorRequest,
+  type Purpose,
+  type Shape,
+  type Worker,
+} from "./lease-state.ts";
 
 export class LeaseWorkers {
   readonly all = new Map<number, Worker>();
@@ -37,12 +44,28 @@ export class LeaseWorkers {
     return usable;
   }
 
-  spawn(shape: string | null, held: ResourceVector, gpuIds: readonly number[]): Worker {
-    const worker = newWorker(this.#nextWorker++, shape, held, gpuIds);
+  spawn(purpose: Purpose, held: ResourceVector, gpuIds: readonly number[]): Worker {
+    const worker = newWorker(this.#nextWorker++, purpose, held, gpuIds);
     this.gpus.take(gpuIds, worker.gpuUnits);
     this.all.set(worker.number, worker);
-    this.say({ type: "spawn", worker: worker.number, gpuIds });
+    this.say({ type: "spawn", worker: worker.number, gpuIds, job: purpose.job });
     return worker;
+  }
+
+  /** A spare worker is the shape's from now on. */
+  take(worker: Worker, shape: Shape): void {
+    this.bind(worker, shape.job);
+    worker.shape = shape.key;
+    worker.shapeName = shape.name;
+    worker.held = shape.resources;
+    if (worker.state === "idle") this.lease(worker);
+  }
+
+  /** It serves this job and no other (L6). */
+  bind(worker: Worker, job: string): void {
+    if (worker.job === job) return;
+    worker.job = job;
+    this.say({ type: "bind", worker: worker.number, job });
   }
 
   lease(worker: Worker): void {
@@ -51,10 +74,11 @@ export class LeaseWorkers {
     worker.tenure = 0;
   }
 
-  grant(worker: Worker, owner: number, shape: string): void {
+  grant(worker: Worker, owner: number): void {
     const lease = this.#nextLease++;
     worker.owners.set(owner, lease);
-    this.say({ type: "grant", owner, worker: worker.number, lease, shape });
+    const { number, shapeName: shape, job } = worker;
+    this.say({ type: "grant", owner, worker: number, lease, shape, job });
   }
 
   recall(worker: Worker): void {
@@ -64,9 +88,9 @@ export class LeaseWorkers {
       return;
     }
     this.#leaves(worker);
-    for (const [owner, lease] of worker.owners) {
-      this.say({ type: "recall", owner, worker: worker.number, lease, shape: worker.shape ?? "" });
-    }
+    const { number, shapeName: shape, job } = worker;
+    for (const [owner, lease] of worker.owners)
+      this.say({ type: "recall", owner, worker: number, lease, shape, job });
   }
 
   /** No owner sends it work any more. */
@@ -82,11 +106,13 @@ export class LeaseWorkers {
     worker.held = noResources;
     worker.borrowedCpu = 0;
     worker.shape = null;
+    worker.shapeName = "";
     if (worker.state !== "starting") worker.state = "idle";
   }
 
   placeActor(worker: Worker, request: ActorRequest): void {
     worker.state = "actor";
+    worker.detached = request.detached;
     worker.held = request.running;
     const { gpuIds } = worker;
     this.say({ type: "place actor", request: request.request, worker: worker.number, gpuIds });

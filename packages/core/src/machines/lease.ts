@@ -10,7 +10,8 @@
  * - (L2) a worker has owners only while a shape holds it;
  * - (L3) who has nothing and waits longest is served first: what it waits for is promised to it;
  * - (L4) a worker that hosts an actor never gets tasks, and no worker becomes an actor after it ran tasks;
- * - (L5) a GPU has one holder, or holders of shares that add up to one GPU at most; it is free when their processes are gone.
+ * - (L5) a GPU has one holder, or holders of shares that add up to one GPU at most; it is free when their processes are gone;
+ * - (L6) a worker serves one job and no other, from its first work on.
  */
 import {
   addResources,
@@ -20,6 +21,7 @@ import {
   type ResourceVector,
 } from "../resources.ts";
 import { checkLeases } from "./lease-check.ts";
+import { endJob, ownersOfNode } from "./lease-jobs.ts";
 import type { LeaseEvent, LeaseInstruction, LeaseSettings } from "./lease-events.ts";
 import {
   borrowedCpu,
@@ -37,6 +39,7 @@ import {
   shareOf,
   wantedOf,
   type ActorRequest,
+  type Purpose,
   type Shape,
   type Worker,
   type WorkerDescription,
@@ -47,6 +50,8 @@ import { LeaseWorkers } from "./lease-workers.ts";
 /** A shape that nobody has wanted for so long gives back the workers above the number that is kept. */
 const quietTicksKept = 100;
 const longestPauseTicks = 512;
+
+const noPurpose: Purpose = { shape: null, job: "" };
 
 /** What came of trying to give a shape or an actor a worker. */
 type Assigned = "yes" | "lacks resources" | "waits for a process";
@@ -96,9 +101,9 @@ export class LeaseMachine {
         break;
       }
       case "actor requested": {
-        const { request, placement, running } = event;
+        const { request, placement, running, job = "", detached = false } = event;
         if (this.#requests.has(request)) break;
-        const before = this.#requests.add(request, placement, running, this.#order++);
+        const before = this.#requests.add({ request, placement, running, job, detached }, this.#order++);
         // Behind many that ask for the same its turn has not come.
         if (before > this.#settings.maxWorkers + actorsLookedAt && !this.#isInfeasible(placement, running))
           return [];
@@ -106,6 +111,12 @@ export class LeaseMachine {
       }
       case "actor withdrawn":
         this.#requests.delete(event.request);
+        break;
+      case "node lost":
+        for (const owner of ownersOfNode(this.#state, event.node)) this.#ownerEnded(owner);
+        break;
+      case "job ended":
+        endJob(this.#state, event.job, event.kept ?? []);
         break;
       case "tick":
         this.#tick();
@@ -115,9 +126,13 @@ export class LeaseMachine {
     return this.#workers.takeInstructions();
   }
 
+  get #state() {
+    return { workers: this.#workers, shapes: this.#shapes, requests: this.#requests };
+  }
+
   /** Starts `count` workers ahead of any demand. */
   start(count: number): LeaseInstruction[] {
-    for (let i = 0; i < count; i++) this.#workers.spawn(null, noResources, []);
+    for (let i = 0; i < count; i++) this.#workers.spawn(noPurpose, noResources, []);
     return this.#workers.takeInstructions();
   }
 
@@ -155,7 +170,7 @@ export class LeaseMachine {
 
   /** @throws Error naming the rule that is broken. */
   check(): void {
-    checkLeases(this.#settings, this.#workers.all, this.#workers.gpus);
+    checkLeases(this.#settings, this.#workers.all, this.#workers.gpus, this.#shapes);
   }
 
   // events
@@ -292,15 +307,11 @@ export class LeaseMachine {
     const { resources } = shape;
     const borrowed = this.#borrowed(resources);
     const gpuIds = this.#workers.gpus.find(resources["GPU"] ?? 0) ?? [];
-    let worker = gpuIds.length === 0 ? spareWorker(this.#workers.all.values()) : null;
+    let worker = gpuIds.length === 0 ? spareWorker(this.#workers.all.values(), shape.job) : null;
     if (worker === null) {
       if (!this.#mayStart(wanted, view)) return "waits for a process";
-      worker = this.#workers.spawn(shape.key, resources, gpuIds);
-    } else {
-      worker.shape = shape.key;
-      worker.held = resources;
-      if (worker.state === "idle") this.#workers.lease(worker);
-    }
+      worker = this.#workers.spawn({ shape, job: shape.job }, resources, gpuIds);
+    } else this.#workers.take(worker, shape);
     worker.borrowedCpu = borrowed;
     return "yes";
   }
@@ -308,11 +319,12 @@ export class LeaseMachine {
   #serveActor(request: ActorRequest, wanted: Wanted, reserved: ResourceVector): Assigned {
     const view = this.#view(reserved);
     if (!fitsNow(view, wanted)) return "lacks resources";
-    const { running } = request;
+    const { running, job } = request;
     const borrowed = this.#borrowed(running);
     const gpuIds = this.#workers.gpus.find(running["GPU"] ?? 0) ?? [];
-    const fresh = gpuIds.length === 0 ? freshWorker(this.#workers.all.values()) : null;
+    const fresh = gpuIds.length === 0 ? freshWorker(this.#workers.all.values(), job) : null;
     if (fresh !== null) {
+      this.#workers.bind(fresh, job);
       fresh.borrowedCpu = borrowed;
       if (fresh.state === "idle") this.#place(fresh, request);
       else {
@@ -322,7 +334,7 @@ export class LeaseMachine {
       return "yes";
     }
     if (!this.#mayStart(wanted, view)) return "waits for a process";
-    const worker = this.#workers.spawn(null, running, gpuIds);
+    const worker = this.#workers.spawn({ shape: null, job }, running, gpuIds);
     worker.request = request.request;
     worker.borrowedCpu = borrowed;
     return "yes";
@@ -374,7 +386,7 @@ export class LeaseMachine {
       for (const worker of ready) {
         if (mine >= count) break;
         if (worker.owners.has(owner) || worker.number === owner) continue;
-        this.#workers.grant(worker, owner, shape.key);
+        this.#workers.grant(worker, owner);
         mine++;
       }
     }
