@@ -12,7 +12,7 @@
  * actor that is not detached has a holder, a dead one has none; (A3) an actor that is placed or alive has a process, and
  * no process hosts two.
  */
-import { creatorOf } from "../ids.ts";
+import { creatorOf, nodeOf } from "../ids.ts";
 import type { ActorSpec } from "../protocol/owner-agent.ts";
 
 export type ActorState = "declared" | "pending" | "placed" | "alive" | "dead";
@@ -144,6 +144,17 @@ export class ActorDirectory {
       }
     }
     return found;
+  }
+
+  /** Processes of a node that host an actor, hold a handle, or have declared an actor. */
+  processesOf(node: number): number[] {
+    const found = new Set<number>();
+    for (const [id, { state, process, holders }] of this.#actors) {
+      if (state === "dead") continue;
+      for (const each of [process, creatorOf(id).process, ...holders])
+        if (each !== 0 && nodeOf(each) === node) found.add(each);
+    }
+    return [...found];
   }
 
   /** Actors by state, for people. */

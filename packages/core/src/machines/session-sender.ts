@@ -169,7 +169,7 @@ export class SessionSender<P> {
       throw new Error(`${lost} segments are lost, ${this.#lostCount} are counted`);
     for (let i = 1; i < sent.length; i++)
       if (sent[i].sequence !== sent[i - 1].sequence + 1) throw new Error("a segment is missing");
-    if (sent.length > 0 && this.timeoutAt === Infinity) throw new Error("segments wait for ever");
+    if (underWay > 0 && this.timeoutAt === Infinity) throw new Error("segments wait for ever");
   }
 
   #arrived(segment: SentSegment<P>): number {
