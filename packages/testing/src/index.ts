@@ -1,5 +1,13 @@
 export { describeLink } from "./conformance/link.ts";
 export type { LinkEventsUnderTest, LinkUnderTest, MakePair } from "./conformance/link.ts";
+export { hostsAvailable } from "./hosts/available.ts";
+export type { HostsAvailable } from "./hosts/available.ts";
+export type { Host, HostRunOptions, HostRunResult } from "./hosts/host.ts";
+export { createHosts } from "./hosts/hosts.ts";
+export type { Hosts, HostsOptions } from "./hosts/hosts.ts";
+export { startRelay } from "./hosts/relay.ts";
+export type { Relay, RelayOptions } from "./hosts/relay.ts";
+export type { LinkSettings } from "./hosts/shape.ts";
 export {
   abandoned,
   describeLeaks,

@@ -79,7 +79,7 @@ export class Host {
       env,
     });
     this.#children.add(child);
-    child.once("close", () => this.#children.delete(child));
+    child.once("exit", () => this.#children.delete(child));
     child.on("error", () => this.#children.delete(child));
     return child;
   }
@@ -158,9 +158,7 @@ export class Host {
   /** Not for users: settles when every child has ended that was spawned here. */
   async ended(): Promise<void> {
     await Promise.all(
-      [...this.#children].map(
-        (child) => new Promise<void>((resolve) => child.once("close", () => resolve())),
-      ),
+      [...this.#children].map((child) => new Promise<void>((resolve) => child.once("exit", () => resolve()))),
     );
   }
 }

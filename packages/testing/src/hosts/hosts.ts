@@ -12,7 +12,7 @@ import { hostsAvailable } from "./available.ts";
 import { ip, run, tc } from "./commands.ts";
 import { Host } from "./host.ts";
 import type { HostNetwork } from "./host.ts";
-import { namespaceName, removeAbandonedNamespaces, removeNamespace } from "./namespaces.ts";
+import { directoryPrefix, namespaceName, removeAbandoned, removeNamespace } from "./namespaces.ts";
 import { checkLink, filterLines, linkLines, treeLines } from "./shape.ts";
 import type { LinkSettings } from "./shape.ts";
 
@@ -67,7 +67,7 @@ export async function createHosts(options: HostsOptions): Promise<Hosts> {
   const available = hostsAvailable();
   if (!available.ok) throw new Error(`hosts cannot be made here: ${available.why}`);
   check(options, available.delay);
-  removeAbandonedNamespaces();
+  removeAbandoned();
   if (open.size === 0) process.once("exit", removeAllOpen);
   const network = new SwitchedHosts(options);
   try {
@@ -115,7 +115,7 @@ class SwitchedHosts implements Hosts, HostNetwork {
     this.#options = options;
     const set = ++sets;
     this.#switch = namespaceName(set, switchName);
-    this.#directory = mkdtempSync(join(tmpdir(), "iono-h-"));
+    this.#directory = mkdtempSync(join(tmpdir(), `${directoryPrefix}${process.pid}-`));
     const hostsFile = join(this.#directory, "hosts");
     options.names.forEach((name, index) => {
       const host = new Host({

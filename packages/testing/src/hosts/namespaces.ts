@@ -2,11 +2,14 @@
  * Network namespaces of tests, by name: `<run>.<pid>.<set>.<host>`, where `run` is the id of the test run and `pid` the
  * process that made it. Whoever finds one knows whether anybody still needs it.
  */
-import { readdirSync, readlinkSync, statSync } from "node:fs";
+import { readdirSync, readlinkSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runVariable } from "../leaks.ts";
 import { namespacesDirectory, runSync } from "./commands.ts";
 
+/** Of the directories of hosts; the pid of who made them follows. */
+export const directoryPrefix = "iono-h-";
 /** Taken for the run's id outside test runs. */
 const noRun = "iono-t-none";
 const pattern = /^(iono-t-[A-Za-z0-9]+|probe-\d+)\.(\d+)\.\d+\.[a-z0-9-]+$/;
@@ -93,7 +96,14 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Removes what test runs have left that were killed before they could. */
-export function removeAbandonedNamespaces(): void {
+/** Removes what processes have left that were killed before they could. */
+export function removeAbandoned(): void {
   for (const { name, pid } of testNamespaces()) if (!isAlive(pid)) removeNamespace(name);
+  for (const name of namesIn(tmpdir())) {
+    const pid = name.startsWith(directoryPrefix)
+      ? Number.parseInt(name.slice(directoryPrefix.length), 10)
+      : NaN;
+    if (Number.isNaN(pid) || isAlive(pid)) continue;
+    rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  }
 }
