@@ -137,6 +137,14 @@ export {
   writePieceHeader,
 } from "./protocol/objects.ts";
 export type { ObjectMessage, ObjectName, PieceHeader } from "./protocol/objects.ts";
+export { TransferMachine } from "./machines/transfer.ts";
+export type {
+  FetchFailure,
+  TransferEvent,
+  TransferInstruction,
+  TransferOptions,
+  TransferStats,
+} from "./machines/transfer-events.ts";
 export { payloadForms, referenceKinds, referenceStates } from "./protocol/payload.ts";
 export type { StoreLocation } from "./protocol/payload.ts";
 export { LeaseMachine } from "./machines/lease.ts";
@@ -158,8 +166,8 @@ export {
   writeSessionHeader,
 } from "./machines/session-header.ts";
 export type { SessionHeader } from "./machines/session-header.ts";
-export type { LeaseEvent, LeaseInstruction, LeaseSettings } from "./machines/lease-events.ts";
-export { leaseTickMs, sanitizeResources } from "./machines/lease-events.ts";
+export type { LeaseEvent, LeaseInstruction, LeaseSettings, WorkKind } from "./machines/lease-events.ts";
+export { leaseKey, leaseTickMs, sanitizeResources } from "./machines/lease-events.ts";
 export { circuitEnd, circuitHeaderBytes, writeCircuitFrame, writePairs } from "./protocol/circuit.ts";
 export type { CircuitHello } from "./protocol/circuit.ts";
 export type {
@@ -239,7 +247,9 @@ export { NodeTable } from "./machines/node-table.ts";
 export type { NodeEvent, NodeInstruction, NodeState, NodeTableSettings } from "./machines/node-table.ts";
 export { place } from "./scheduling/pick.ts";
 export type { Placement, PlacementRequest } from "./scheduling/pick.ts";
-export type { Infeasible } from "./scheduling/feasible.ts";
+export { resolveTarget } from "./scheduling/feasible.ts";
+export type { Infeasible, Target } from "./scheduling/feasible.ts";
+export { bucketOrders } from "./scheduling/shape-index.ts";
 export { readNodeChange, readViewDelta } from "./scheduling/node-view.ts";
 export type { NodeChange, NodeFacts, NodeView, ViewDelta } from "./scheduling/node-view.ts";
 export { ClusterView } from "./scheduling/view.ts";

@@ -15,6 +15,10 @@ export interface PlacementRequest {
   readonly random: number;
   /** The node of the one who asks. It is taken rather than others that are no better. Default none. */
   readonly from?: number;
+  /** It may queue at a node: when none has room, the one that it names or where least waits. Default false. */
+  readonly canQueue?: boolean;
+  /** In ms. Without it, what was placed counts as taken until the node tells of itself, however long that is. */
+  readonly now?: number;
 }
 
 export type Placement =
@@ -26,14 +30,25 @@ export type Placement =
 /** Decides, and counts what was placed as taken until the node tells of itself. */
 export function place(view: ClusterView, request: PlacementRequest): Placement {
   const { takes, strategy } = request;
+  if (request.now !== undefined) view.passTime(request.now);
   const index = view.index(request.needs ?? takes, takes, strategy);
   const target = resolveTarget(view, index, strategy);
   if (target.kind === "infeasible") return target;
   const from = request.from === undefined ? undefined : view.get(request.from);
-  const chosen = choose(view, index, { target, policy: strategy.policy, random: request.random, from });
+  const free = choose(view, index, { target, policy: strategy.policy, random: request.random, from });
+  const chosen = free ?? (request.canQueue === true ? whereToQueue(view, index, target) : undefined);
   if (chosen === undefined) return { kind: "wait" };
   view.charge(chosen.node, takes, 1);
   return { kind: "place", node: chosen.node };
+}
+
+/** Where work waits that has no room anywhere. */
+function whereToQueue(view: ClusterView, index: ShapeIndex, target: Target): IndexedNode | undefined {
+  if (target.kind === "only") return target.node;
+  return nodeAt(
+    view,
+    index.search(bucketOrders.waiting, 0, () => true),
+  );
 }
 
 export interface Choice {

@@ -152,7 +152,9 @@ describe("demand", () => {
     expect(shares(desk.said)).toEqual({ 1: 8, 2: 2 });
     desk.grant(1, 2);
     desk.grant(2, 2);
-    expect(desk.pass(1000)).toEqual({});
+    desk.view.own({ available: {} });
+    desk.change({ node: 2, available: {} });
+    expect(desk.pass(2000)).toEqual({});
     expect(desk.change(node(3, cpus(4)))).toEqual([]);
     const moved = desk.pass(200);
     expect(moved).toEqual({ 1: 4, 3: 4 });

@@ -52,6 +52,7 @@ export class DemandRouter {
   }
 
   handle(event: RouterEvent): readonly RouterInstruction[] {
+    if ("now" in event) this.#view.passTime(event.now);
     switch (event.type) {
       case "demand":
         return this.#demand(event);

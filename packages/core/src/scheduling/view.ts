@@ -19,7 +19,13 @@ export interface ClusterViewSettings {
 /** What came of a delta. "gap": something between was missed; ask for the whole view. */
 export type Applied = "applied" | "stale" | "gap";
 
-type State = { -readonly [K in keyof IndexedNode]: IndexedNode[K] };
+type State = { -readonly [K in keyof IndexedNode]: IndexedNode[K] } & {
+  /** `available` as the node last told. */
+  told: ResourceVector;
+};
+
+/** A node that has not told of itself for so long will not: what was placed there never came, or has ended. */
+const chargeMs = 1000;
 
 /** Entries (nodes × shapes) that all indexes together may have, and how many shapes have one in any case. */
 const mostEntries = 1 << 25;
@@ -49,6 +55,9 @@ export class ClusterView {
   #version = 0;
   #isWhole: boolean;
   #structure = 0;
+  /** Nodes that were charged with what was placed on them, and when: the longest ago first. */
+  readonly #charged = new Map<State, number>();
+  #now = 0;
 
   constructor(settings: ClusterViewSettings = {}) {
     this.local = settings.local ?? -1;
@@ -128,6 +137,16 @@ export class ClusterView {
     this.#set(this.local, change, true);
   }
 
+  /** Drops what was charged so long ago that the node should have told of it. */
+  passTime(now: number): void {
+    this.#now = now;
+    for (const [state, atMs] of this.#charged) {
+      if (now - atMs < chargeMs) break;
+      this.#uncharge(state);
+      this.#changed(state);
+    }
+  }
+
   /** `count` of a shape were placed on a node, which will tell of it later. */
   charge(node: number, takes: ResourceVector, count: number): void {
     const state = this.#nodes.get(node);
@@ -141,6 +160,8 @@ export class ClusterView {
       state.available = left;
     }
     state.owed += count - Math.max(0, fitting);
+    this.#charged.delete(state);
+    this.#charged.set(state, this.#now);
     this.#changed(state);
   }
 
@@ -215,9 +236,9 @@ export class ClusterView {
     state.isAlive = isAlive;
     state.isDraining = isDraining;
     if (mayTellUse && (change.available !== undefined || change.queued !== undefined)) {
-      state.available = change.available ?? state.available;
+      state.told = change.available ?? state.told;
       state.queued = change.queued ?? state.queued;
-      state.owed = 0;
+      this.#uncharge(state);
     }
     state.facts = change.facts ?? state.facts;
     if (isStructural) this.#structure++;
@@ -226,7 +247,7 @@ export class ClusterView {
 
   #add(node: number): State {
     const slot = this.#freeSlots.pop() ?? this.#slots.length;
-    const state: State = { node, slot, owed: 0, ...unknownNode };
+    const state: State = { node, slot, owed: 0, told: noResources, ...unknownNode };
     this.#nodes.set(node, state);
     this.#slots[slot] = state;
     this.#name(formatNumberedId("node", node), node);
@@ -238,12 +259,19 @@ export class ClusterView {
     const state = this.#nodes.get(node);
     if (state === undefined) return;
     this.#nodes.delete(node);
+    this.#charged.delete(state);
     this.#slots[state.slot] = undefined;
     this.#freeSlots.push(state.slot);
     this.#unname(state.name, node);
     this.#unname(formatNumberedId("node", node), node);
     this.#structure++;
     for (const index of this.#indexes.values()) index.update(state.slot, undefined);
+  }
+
+  #uncharge(state: State): void {
+    this.#charged.delete(state);
+    state.available = state.told;
+    state.owed = 0;
   }
 
   #changed(state: State): void {
