@@ -28,17 +28,11 @@ export async function probeAddress(host: string, port: number, deadlineMs: numbe
   }
 }
 
-function greeting(): Buffer {
-  const bytes = Buffer.alloc(greetingBytes);
-  bytes[0] = 0xff;
-  bytes[8] = 1;
-  bytes[9] = 0x7f;
-  // Version 3.1, then the mechanism, padded with zeros.
-  bytes[10] = 3;
-  bytes[11] = 1;
-  bytes.write(mechanism, 12, "latin1");
-  return bytes;
-}
+/**
+ * Signature and version 3.1: the other side answers with its whole greeting. The mechanism is left out, as a server of
+ * another one would close the connection before it names its own.
+ */
+const greetingStart = Buffer.from("ff00000000000000017f0301", "hex");
 
 function probeOnce(host: string, port: number, timeoutMs: number): Promise<Probe> {
   return new Promise((resolve) => {
@@ -61,7 +55,7 @@ function probeOnce(host: string, port: number, timeoutMs: number): Promise<Probe
     );
     socket.on("connect", () => {
       isConnected = true;
-      socket.write(greeting());
+      socket.write(greetingStart);
     });
     socket.on("data", (chunk) => {
       received = Buffer.concat([received, chunk]);

@@ -72,6 +72,11 @@ export abstract class GatewayClient implements Network {
     return this.#bound ?? undefined;
   }
 
+  /** This process says who may come in. */
+  get guards(): boolean {
+    return this.#identity.guards;
+  }
+
   protected get isClosed(): boolean {
     return this.#isClosed;
   }

@@ -17,6 +17,7 @@ import {
   type Route,
   type ToGateway,
 } from "@iono/core";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Router } from "zeromq";
 import { verifyHello } from "../hello.ts";
 import { Joining } from "./joining.ts";
@@ -29,6 +30,8 @@ import { KeyCheck } from "./zap.ts";
 const MiB = 1024 * 1024;
 const outboxLimits = { connectionBytes: 16 * MiB, allBytes: 256 * MiB, notes: 4096 };
 const tickMs = 1000;
+/** How long the sockets wait for the list of nodes. */
+const informedMs = 1000;
 /** How soon after one look at all connections the next may follow. */
 const probeMs = 200;
 /** Small pieces of a larger buffer are copied, so that a queue does not hold more than it counts. */
@@ -47,6 +50,8 @@ export class Gateway {
   /** Nodes that each local link serves. */
   readonly #serves = new Map<number, readonly number[]>();
   readonly #dropped: Record<string, number> = {};
+  /** Resolves when it is known who may come in. */
+  readonly #informed = Promise.withResolvers<void>();
   #clusterId = "";
   #bound: FromGateway | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -84,6 +89,8 @@ export class Gateway {
   async start(): Promise<void> {
     const { host, port, joinPort } = this.#options;
     await this.#keyCheck.start();
+    // Nodes that come back at once would be turned away, and try again much later.
+    await Promise.race([this.#informed.promise, sleep(informedMs)]);
     const bound = await bindRouter(this.#socket, host, port).catch((error: unknown) => {
       throw bindError(host, port, error);
     });
@@ -98,8 +105,8 @@ export class Gateway {
       (connection, frame) => this.#fromPeer(connection, frame),
       () => this.#drop("malformed"),
     );
-    void watchRouter(this.#socket, (event) => {
-      if (event === "disconnect") this.#probeSoon();
+    void watchRouter(this.#socket, (isMade) => {
+      if (!isMade) this.#probeSoon();
     });
     this.#timer = setInterval(() => this.#tick(), tickMs);
     this.#bound = { t: "bound", port: bound, joinPort: this.#joining.port, path };
@@ -203,6 +210,7 @@ export class Gateway {
       true,
       local,
     );
+    if (!guards) this.#informed.resolve();
     // One that says hello again knows the rest.
     if (before !== undefined) return;
     if (this.#bound !== null) this.locals.send(local, this.#bound);
@@ -246,6 +254,8 @@ export class Gateway {
       for (const node of this.#routes.nodes()) if (!named.has(node)) this.#handle({ type: "revoke", node });
     }
     this.#handle({ type: "allow", nodes });
+    this.#keyCheck.recheck();
+    if (isWhole) this.#informed.resolve();
   }
 
   #localClosed(local: number): void {
@@ -296,6 +306,7 @@ export class Gateway {
     const nowMs = performance.now();
     this.#handle({ type: "tick", nowMs });
     this.#joining.tick(nowMs);
+    this.#keyCheck.tick(nowMs);
     const rssBytes = process.memoryUsage.rss();
     if (rssBytes > this.#options.maxMemoryBytes) this.onTooLarge(rssBytes);
   }

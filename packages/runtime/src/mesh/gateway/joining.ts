@@ -65,10 +65,8 @@ export class Joining {
       (connection, request) => this.#request(connection, request),
       () => this.dropped++,
     );
-    void watchRouter(socket, (event) => {
-      if (socket !== this.#socket) return;
-      if (event === "handshake") this.#connections++;
-      else if (event === "disconnect") this.#connections = Math.max(0, this.#connections - 1);
+    void watchRouter(socket, (isMade) => {
+      if (socket === this.#socket) this.#connections = Math.max(0, this.#connections + (isMade ? 1 : -1));
     });
   }
 

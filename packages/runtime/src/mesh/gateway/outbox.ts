@@ -2,10 +2,9 @@
  * What waits to be sent on one ROUTER socket: a queue for each connection, bounded in bytes, and one loop that writes.
  * A peer that does not take what is sent to it holds up nobody else; what does not fit any more is dropped.
  */
-import { setImmediate as turn } from "node:timers/promises";
 import type { Router } from "zeromq";
 import { Deque } from "../../owner/deque.ts";
-import { identityOf } from "./sockets.ts";
+import { identityOf, turnEvery } from "./sockets.ts";
 
 export interface OutboxLimits {
   readonly connectionBytes: number;
@@ -24,8 +23,6 @@ interface Line {
   heldSinceMs: number;
 }
 
-const goMessages = 64;
-const goMs = 2;
 const shortestWaitMs = 1;
 const longestWaitMs = 32;
 /** What waited so long for a peer is given up: sessions have sent it again. */
@@ -111,8 +108,7 @@ export class Outbox {
   }
 
   async #write(): Promise<void> {
-    let messages = 0;
-    let sinceMs = performance.now();
+    let turnNow = turnEvery();
     while (!this.#socket.closed) {
       const note = this.#notes.shift();
       const line = note === undefined ? this.#ready.shift() : undefined;
@@ -122,14 +118,11 @@ export class Outbox {
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
         });
-        sinceMs = performance.now();
-        messages = 0;
+        turnNow = turnEvery();
         continue;
       }
-      if (++messages < goMessages && performance.now() - sinceMs < goMs) continue;
-      await turn();
-      messages = 0;
-      sinceMs = performance.now();
+      const turning = turnNow(0);
+      if (turning !== undefined) await turning;
     }
   }
 

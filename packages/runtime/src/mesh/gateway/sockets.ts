@@ -66,6 +66,24 @@ const goBytes = 4 * 1024 * 1024;
 const goMs = 2;
 
 /**
+ * To be awaited after each message with its size: now and then it turns to the rest of the process, which a loop over
+ * messages that are there already would never do. Received memory, too, is freed in later turns only.
+ */
+export function turnEvery(): (bytes: number) => Promise<void> | void {
+  let messages = 0;
+  let bytes = 0;
+  let sinceMs = performance.now();
+  return (more) => {
+    bytes += more;
+    if (++messages < goMessages && bytes < goBytes && performance.now() - sinceMs < goMs) return undefined;
+    messages = bytes = 0;
+    return turn().then(() => {
+      sinceMs = performance.now();
+    });
+  };
+}
+
+/**
  * Reads a socket until it is closed. `handle` gets single frames with the number that the socket gave the connection;
  * everything else (more frames, an identity that the peer chose itself) goes to `ignored`. `handle` must not throw.
  */
@@ -74,9 +92,7 @@ export async function readRouter(
   handle: (connection: number, frame: Buffer) => void,
   ignored: () => void,
 ): Promise<void> {
-  let messages = 0;
-  let bytes = 0;
-  let sinceMs = performance.now();
+  const turnNow = turnEvery();
   while (!socket.closed) {
     let parts: Buffer[];
     try {
@@ -86,15 +102,11 @@ export async function readRouter(
       throw error;
     }
     const [identity, frame] = parts;
-    if (parts.length === 2 && identity.length === 5 && identity[0] === 0) {
-      bytes += frame.length;
+    if (parts.length === 2 && identity.length === 5 && identity[0] === 0)
       handle(identity.readUInt32BE(1), frame);
-    } else ignored();
-    if (++messages < goMessages && bytes < goBytes && performance.now() - sinceMs < goMs) continue;
-    // Received memory is freed in later turns only.
-    await turn();
-    messages = bytes = 0;
-    sinceMs = performance.now();
+    else ignored();
+    const turning = turnNow(parts.length === 2 ? frame.length : goBytes);
+    if (turning !== undefined) await turning;
   }
 }
 
@@ -105,12 +117,10 @@ export function identityOf(connection: number): Buffer {
   return identity;
 }
 
-export type SocketEvent = "handshake" | "refused" | "disconnect";
-
-/** Tells what becomes of a socket's connections, until it is closed. */
-export async function watchRouter(socket: Router, tell: (event: SocketEvent) => void): Promise<void> {
+/** Calls whenever a connection of the socket was made (`true`) or has ended, until the socket is closed. */
+export async function watchRouter(socket: Router, tell: (isMade: boolean) => void): Promise<void> {
   const { events } = socket;
-  let count = 0;
+  const turnNow = turnEvery();
   while (!events.closed && !socket.closed) {
     let type: string;
     try {
@@ -119,8 +129,9 @@ export async function watchRouter(socket: Router, tell: (event: SocketEvent) => 
       // Closed meanwhile; nothing else ends it.
       return;
     }
-    if (type === "handshake" || type === "disconnect") tell(type);
-    else if (type.startsWith("handshake:error")) tell("refused");
-    if (++count % goMessages === 0) await turn();
+    if (type === "handshake") tell(true);
+    else if (type === "disconnect") tell(false);
+    const turning = turnNow(0);
+    if (turning !== undefined) await turning;
   }
 }
