@@ -1,9 +1,7 @@
 import type { ExportNamedDeclaration, Expression, ExportSpecifier, Pattern, Program } from "acorn";
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { analyze } from "./analyze.ts";
 import { patternNames } from "./lexical.ts";
-import { readStripped } from "./scripts.ts";
+import { readStripped, readText } from "./scripts.ts";
 
 /** What the program's entry exports, as its text tells. */
 export interface EntrySurface {
@@ -179,12 +177,8 @@ const nothing: EntrySurface = { isModule: true, names: [], places: new Map(), re
 
 /** Export names of text that only a loader can parse (TypeScript with enums, JSX): what is visible line by line. */
 function scannedSurface(url: string): EntrySurface {
-  let text: string;
-  try {
-    text = readFileSync(fileURLToPath(url), "utf8");
-  } catch {
-    return nothing; // whoever imports a file that is gone gets an empty module
-  }
+  const text = readText(url);
+  if (text === undefined) return nothing; // whoever imports a file that is gone gets an empty module
   const names = new Set<string>();
   const declaration =
     /^\s*export\s+(?:declare\s+)?(?:abstract\s+)?(?:async\s+)?(?:const\s+enum|function\s*\*?|class|const|let|var|enum)\s+([\p{ID_Start}$_][\p{ID_Continue}$]*)/gmu;

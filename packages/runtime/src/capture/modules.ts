@@ -1,6 +1,8 @@
+import { hasCode, type IonoError } from "@iono/core";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { foreignProgram } from "./foreign.ts";
 import { fileScopePrefix, globalsUrl, requiredPrefix } from "./module-urls.ts";
 import { globalsNamespace } from "./natives.ts";
 import type { ModuleImport } from "./process-code.ts";
@@ -17,7 +19,12 @@ export async function loadModules(urls: Iterable<string>): Promise<void> {
   await Promise.all(
     missing.map(async (url) => {
       const under: ModuleImport = { url, isOver: false };
-      const namespace = await importing.run(under, () => load(url)).finally(() => (under.isOver = true));
+      const namespace = await importing
+        .run(under, () => load(url))
+        .catch((error: unknown) => {
+          throw systemErrorBehind(error) ?? error;
+        })
+        .finally(() => (under.isOver = true));
       modules.set(url, namespace);
       if (url !== globalsUrl) exported.add(url, namespace);
     }),
@@ -28,6 +35,11 @@ export async function loadModules(urls: Iterable<string>): Promise<void> {
 export function importingModule(): string | undefined {
   const under = processCode().importing.getStore();
   return under === undefined || under.isOver ? undefined : under.url;
+}
+
+/** What the system says of a package that is not there; code of the program that tries for it sees Node's own error. */
+function systemErrorBehind(error: unknown): IonoError | undefined {
+  return error instanceof Error && hasCode(error.cause, "RuntimeEnvFailed") ? error.cause : undefined;
 }
 
 /** True while code of a module runs that `loadModules` is importing. */
@@ -59,7 +71,9 @@ async function load(url: string): Promise<Record<string, unknown>> {
 function fileScope(url: string): Record<string, unknown> {
   const filename = url.startsWith("file:") ? fileURLToPath(url) : undefined;
   const folder = filename === undefined ? undefined : dirname(filename);
+  const foreign = foreignProgram();
   const resolving = (resolver: typeof resolveImport) => (specifier: unknown) => {
+    if (foreign?.covers(url) === true) return foreign.locate(String(specifier), url);
     const found = resolver(String(specifier), url);
     if (found !== undefined) return found;
     throw Object.assign(new Error(`Cannot find '${String(specifier)}' imported from ${url}`), {

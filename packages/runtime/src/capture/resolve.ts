@@ -2,6 +2,7 @@ import { existsSync, realpathSync, statSync } from "node:fs";
 import { createRequire, isBuiltin } from "node:module";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { foreignProgram } from "./foreign.ts";
 import { nearestManifest, readManifest } from "./manifest.ts";
 import type { ExportsTarget } from "./manifest.ts";
 
@@ -18,6 +19,8 @@ export function resolveImport(
   if (isBuiltin(specifier)) return specifier.startsWith("node:") ? specifier : `node:${specifier}`;
   if (/^(file|data|https?):/.test(specifier)) return specifier;
   if (!parentUrl.startsWith("file:")) return undefined;
+  const foreign = foreignProgram();
+  if (foreign?.covers(parentUrl) === true) return foreign.nameOf(specifier, parentUrl);
   if (/^\.{0,2}\//.test(specifier) || specifier === "." || specifier === "..")
     return resolveFile(new URL(specifier, parentUrl));
   return specifier.startsWith("#")

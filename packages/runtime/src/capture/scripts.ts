@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { createRequire, stripTypeScriptTypes } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { getCallSites, types } from "node:util";
+import { foreignProgram } from "./foreign.ts";
 import { quietly } from "./quietly.ts";
 import { postSync } from "./scopes.ts";
 
@@ -105,21 +106,26 @@ function isLoadedAsModule(url: string): boolean {
   return loaded === undefined || types.isModuleNamespaceObject(loaded.exports);
 }
 
+/** The text of a file; of a program whose files are elsewhere, as they have it there. Undefined when it cannot be had. */
+export function readText(url: string): string | undefined {
+  const foreign = foreignProgram();
+  if (foreign?.covers(url) === true) return foreign.text(url);
+  try {
+    return readFileSync(fileURLToPath(url), "utf8");
+  } catch {
+    return undefined; // gone, renamed or unreadable
+  }
+}
+
 /** A file's text with types blanked out in place, so that offsets stay; undefined when there is no such JavaScript. */
 export function readStripped(url: string): string | undefined {
-  let path: string;
-  let text: string;
-  try {
-    path = fileURLToPath(url);
-    text = readFileSync(path, "utf8");
-  } catch {
-    return undefined; // gone, renamed or unreadable: the caller asks V8 instead
-  }
-  if (text.length > maxScriptCharacters) return undefined;
+  let text = readText(url);
+  if (text === undefined || text.length > maxScriptCharacters) return undefined;
   if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
-  if (!/\.[cm]?ts$/.test(path)) return text;
+  if (!/\.[cm]?ts$/.test(url)) return text;
+  const typed = text;
   try {
-    return quietly(() => stripTypeScriptTypes(text, { mode: "strip" }));
+    return quietly(() => stripTypeScriptTypes(typed, { mode: "strip" }));
   } catch {
     return undefined; // enums, decorators: a loader must have compiled it
   }

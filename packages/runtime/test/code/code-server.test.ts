@@ -214,7 +214,7 @@ describe("what is not", () => {
   test("the reasons say what would be right", async () => {
     const reason = async (specifier: string): Promise<string> => {
       const reply = await ask(specifier);
-      return reply.t === "refused" ? reply.message : `${reply.t}`;
+      return reply.t === "refused" ? reply.message : reply.t;
     };
     expect(await reason("../../../../outside.js")).toContain("keep them together, below one package.json");
     expect(await reason("../.env")).toBe(".env begins with a dot: such files stay where they are");
