@@ -16,7 +16,7 @@ export interface DialledEvents {
   datagram(datagram: Buffer): void;
   /** The gateway has taken this node in. */
   up(): void;
-  /** It was up; what was sent and not acknowledged may be lost. */
+  /** It was up; what was sent and not acknowledged may be lost. Not called when it was closed from here. */
   down(reason: string): void;
   /** It is not up, and why; again and again while that lasts. */
   trouble?(reason: string): void;
@@ -79,13 +79,11 @@ export class DialledConnection {
   }
 
   close(): void {
-    const wasUp = this.isUp;
     this.#state = "closed";
     clearInterval(this.#timer);
     clearTimeout(this.#retryTimer);
     this.#socket?.close();
     this.#socket = undefined;
-    if (wasUp) this.#events.down("closed");
   }
 
   #connect(): void {

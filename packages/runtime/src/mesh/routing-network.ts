@@ -154,8 +154,10 @@ export class RoutingNetwork implements Network {
     if (peer === undefined) return;
     for (const channel of [channels.control, channels.bulk]) {
       const connection = peer.connections[channel];
+      if (connection === undefined) continue;
       peer.connections[channel] = undefined;
-      connection?.close();
+      connection.close();
+      this.#wentDown("dialled", node, channel);
     }
   }
 
@@ -216,6 +218,7 @@ export class RoutingNetwork implements Network {
         if (connection === undefined || now - connection.usedMs < idleMs) continue;
         connections[channel] = undefined;
         connection.close();
+        this.#wentDown("dialled", node, channel);
       }
     }
   }
