@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { noResources, parseResources, resourceUnits, type ResourceVector } from "../resources.ts";
+import type { WorkKind } from "./lease-events.ts";
 import { LeaseDriver, driver } from "./lease.test-driver.ts";
 
 const vector = (numCpus: number, numGpus = 0, disk = 0): ResourceVector =>
@@ -23,11 +24,22 @@ const demandShapes: ResourceVector[] = [
 const shape = fc.constantFrom(...demandShapes);
 const pick = fc.nat();
 
+/** Most work is of no job: it has to share the node with that of jobs. */
+const work = fc.constantFrom<WorkKind>(
+  {},
+  {},
+  { tag: "spread" },
+  { job: "a" },
+  { job: "a", tag: "spread" },
+  { job: "b" },
+);
+
 type Step =
-  | { kind: "demand"; pick: number; shape: ResourceVector; count: number }
+  | { kind: "demand"; pick: number; shape: ResourceVector; count: number; work: WorkKind }
+  | { kind: "end job"; job: string }
   | { kind: "deliver"; pick: number; times: number }
   | { kind: "release" | "die" | "block" | "withdraw" | "end actor"; pick: number }
-  | { kind: "request"; running: ResourceVector }
+  | { kind: "request"; running: ResourceVector; job: string; detached: boolean }
   | { kind: "tick"; count: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -38,7 +50,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       pick,
       shape,
       count: fc.integer({ min: 0, max: 9 }),
+      work,
     }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("end job" as const), job: fc.constantFrom("a", "b") }),
   },
   {
     weight: 12,
@@ -62,7 +79,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       pick,
     }),
   },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant("request" as const), running: shape }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("request" as const),
+      running: shape,
+      job: fc.constantFrom("", "", "a", "b"),
+      detached: fc.boolean(),
+    }),
+  },
   {
     weight: 5,
     arbitrary: fc.record({ kind: fc.constant("tick" as const), count: fc.integer({ min: 1, max: 8 }) }),
@@ -93,9 +118,13 @@ function run(d: LeaseDriver, each: Step, index: number): void {
         choose([driver, driver, ...workers.map((worker) => worker.number)], each.pick) ?? driver,
         each.shape,
         each.count,
+        each.work,
       );
       break;
     }
+    case "end job":
+      d.endJob(each.job);
+      break;
     case "deliver":
       d.deliver(each.pick, each.times);
       break;
@@ -123,7 +152,7 @@ function run(d: LeaseDriver, each: Step, index: number): void {
       break;
     }
     case "request":
-      d.request(1000 + index, noResources, each.running);
+      d.request(1000 + index, noResources, each.running, each);
       break;
     case "withdraw": {
       const request = choose(d.requests.keys(), each.pick);
@@ -145,16 +174,16 @@ function run(d: LeaseDriver, each: Step, index: number): void {
 }
 
 /** One round of a cluster that works: every grant does one task, recalls are answered, blocked tasks go on. */
-function work(d: LeaseDriver): void {
+function doWork(d: LeaseDriver): void {
   d.deliverAll();
   for (const worker of [...d.workers.values()]) {
     if (worker.actor > 0) d.die(worker.number);
     else d.handle({ type: "worker blocked", worker: worker.number, blocked: false });
   }
   for (const [owner, shapes] of [...d.demands]) {
-    for (const [key, { resources, count }] of [...shapes]) {
+    for (const [key, { resources, count, kind }] of [...shapes]) {
       if (!d.feasible(resources)) {
-        d.demand(owner, resources, 0);
+        d.demand(owner, resources, 0, kind);
         continue;
       }
       const self = d.workers.get(owner);
@@ -166,7 +195,7 @@ function work(d: LeaseDriver): void {
             ? count
             : Number([...self.grants.values()].some((grant) => grant.shape === key));
       for (const worker of d.workers.values()) if (worker.grants.get(owner)?.shape === key) grants++;
-      if (grants > 0 && count > 0) d.demand(owner, resources, Math.max(0, count - grants));
+      if (grants > 0 && count > 0) d.demand(owner, resources, Math.max(0, count - grants), kind);
     }
   }
   for (const [request, { running }] of [...d.requests]) if (!d.feasible(running)) d.withdraw(request);
@@ -203,7 +232,7 @@ describe("leases under any order of events", () => {
         steps.forEach((each, index) => run(d, each, index));
 
         // Owners that are workers end with their work: a lease they hold stays theirs, so they finish first.
-        for (let round = 0; round < 1500 && unfinished(d).length > 0; round++) work(d);
+        for (let round = 0; round < 1500 && unfinished(d).length > 0; round++) doWork(d);
         expect(unfinished(d)).toEqual([]);
         expect(d.machine.demands()).toEqual([]);
 

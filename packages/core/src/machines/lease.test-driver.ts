@@ -1,7 +1,13 @@
 /** The shell of the lease machine for tests: owners and workers that answer late, twice and in any order. */
 import { expect } from "vitest";
-import { missingResource, shapeKey, type ResourceVector } from "../resources.ts";
-import type { LeaseEvent, LeaseInstruction, LeaseSettings } from "./lease-events.ts";
+import { missingResource, type ResourceVector } from "../resources.ts";
+import {
+  leaseKey,
+  type LeaseEvent,
+  type LeaseInstruction,
+  type LeaseSettings,
+  type WorkKind,
+} from "./lease-events.ts";
 import { LeaseMachine } from "./lease.ts";
 
 export const driver = 1;
@@ -9,11 +15,33 @@ export const driver = 1;
 interface ModelWorker {
   readonly number: number;
   ready: boolean;
+  /** The only one that it serves. */
+  job: string;
   readonly gpuIds: readonly number[];
   /** Actor it hosts, or 0. */
   actor: number;
+  /** It hosts an actor that outlives its job. */
+  detached: boolean;
   /** Owners that may send it work. */
   readonly grants: Map<number, { shape: string; lease: number }>;
+}
+
+interface ModelDemand {
+  readonly resources: ResourceVector;
+  readonly count: number;
+  readonly kind: WorkKind;
+}
+
+interface ModelRequest {
+  readonly placement: ResourceVector;
+  readonly running: ResourceVector;
+  readonly job: string;
+  readonly detached: boolean;
+}
+
+/** The key of a shape among all jobs. */
+function fullKey(name: string, job: string): string {
+  return job === "" ? name : `${name} of ${job}`;
 }
 
 export class LeaseDriver {
@@ -21,9 +49,9 @@ export class LeaseDriver {
   readonly settings: LeaseSettings;
   readonly workers = new Map<number, ModelWorker>();
   /** Owner → shape → resources and count, as last told. */
-  readonly demands = new Map<number, Map<string, { resources: ResourceVector; count: number }>>();
+  readonly demands = new Map<number, Map<string, ModelDemand>>();
   /** Actors asked for and not placed. */
-  readonly requests = new Map<number, { placement: ResourceVector; running: ResourceVector }>();
+  readonly requests = new Map<number, ModelRequest>();
   /** Events that are under way. */
   readonly pending: LeaseEvent[] = [];
   readonly infeasible: Extract<LeaseInstruction, { type: "infeasible" }>[] = [];
@@ -45,16 +73,34 @@ export class LeaseDriver {
     return instructions;
   }
 
-  demand(owner: number, resources: ResourceVector, count: number): void {
-    const mine = this.demands.get(owner) ?? new Map<string, { resources: ResourceVector; count: number }>();
+  demand(owner: number, resources: ResourceVector, count: number, kind: WorkKind = {}): void {
+    const mine = this.demands.get(owner) ?? new Map<string, ModelDemand>();
     this.demands.set(owner, mine);
-    mine.set(shapeKey(resources), { resources, count });
-    this.handle({ type: "demand", owner, resources, count });
+    mine.set(fullKey(leaseKey(resources, kind.tag), kind.job ?? ""), { resources, count, kind });
+    this.handle({ type: "demand", owner, resources, count, ...kind });
   }
 
-  request(request: number, placement: ResourceVector, running: ResourceVector): void {
-    this.requests.set(request, { placement, running });
-    this.handle({ type: "actor requested", request, placement, running });
+  request(
+    request: number,
+    placement: ResourceVector,
+    running: ResourceVector,
+    { job = "", detached = false }: { readonly job?: string; readonly detached?: boolean } = {},
+  ): void {
+    this.requests.set(request, { placement, running, job, detached });
+    this.handle({ type: "actor requested", request, placement, running, job, detached });
+  }
+
+  /** `kept`: owners that outlive the job. */
+  endJob(job: string, kept: readonly number[] = []): void {
+    for (const [owner, shapes] of this.demands) {
+      for (const [key, { kind }] of [...shapes]) {
+        const isDetached = this.workers.get(owner)?.detached === true;
+        if (kind.job === job && !kept.includes(owner) && !isDetached) shapes.delete(key);
+      }
+    }
+    for (const [request, { job: of, detached }] of [...this.requests])
+      if (of === job && !detached) this.requests.delete(request);
+    this.handle({ type: "job ended", job, kept });
   }
 
   withdraw(request: number): void {
@@ -111,20 +157,30 @@ export class LeaseDriver {
           this.workers.set(each.worker, {
             number: each.worker,
             ready: false,
+            job: each.job,
+            detached: false,
             gpuIds: each.gpuIds,
             actor: 0,
             grants: new Map(),
           });
           this.pending.push({ type: "worker ready", worker: each.worker });
           break;
+        case "bind": {
+          const worker = this.workers.get(each.worker);
+          expect(worker?.job, `job of worker ${each.worker}`).toBe("");
+          if (worker !== undefined) worker.job = each.job;
+          break;
+        }
         case "grant": {
           const worker = this.workers.get(each.worker);
           expect(worker, `grant of ${each.worker}`).toBeDefined();
           expect(worker?.actor).toBe(0);
           expect(each.owner).not.toBe(each.worker);
           expect(worker?.grants.has(each.owner)).toBe(false);
-          expect(this.demands.get(each.owner)?.get(each.shape)?.count ?? 0).toBeGreaterThan(0);
-          worker?.grants.set(each.owner, { shape: each.shape, lease: each.lease });
+          expect(worker?.job).toBe(each.job);
+          const shape = fullKey(each.shape, each.job);
+          expect(this.demands.get(each.owner)?.get(shape)?.count ?? 0).toBeGreaterThan(0);
+          worker?.grants.set(each.owner, { shape, lease: each.lease });
           break;
         }
         case "recall":
@@ -133,9 +189,13 @@ export class LeaseDriver {
           break;
         case "place actor": {
           const worker = this.workers.get(each.worker);
+          const request = this.requests.get(each.request);
           expect(this.requests.delete(each.request)).toBe(true);
           expect(worker?.actor).toBe(0);
-          if (worker !== undefined) worker.actor = each.request;
+          expect(worker?.job).toBe(request?.job);
+          if (worker === undefined) break;
+          worker.actor = each.request;
+          worker.detached = request?.detached === true;
           break;
         }
         case "stop":
