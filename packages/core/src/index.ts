@@ -226,7 +226,6 @@ export type {
   DropReason,
   GatewayEvent,
   GatewayInstruction,
-  HelloAdmission,
   Route,
 } from "./machines/gateway-routes.ts";
 export { Rate, Rates } from "./machines/gateway-routes-rate.ts";

@@ -21,6 +21,7 @@ function spec(actor: number, changes: Partial<ActorSpec> = {}): ActorSpec {
     detached: false,
     placement: {},
     running: {},
+    strategy: "",
     maxConcurrency: 1,
     groups: [],
     methods: {},

@@ -9,6 +9,10 @@ import * as read from "./read.ts";
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
 export interface InitOptions {
+  /** Of the head of a cluster to join, like `iono://10.0.0.5:7600`; default `IONO_ADDRESS`, else a local cluster. */
+  address?: string;
+  /** What `iono start --head` or `iono token create` printed; default `IONO_TOKEN`. */
+  token?: string;
   /** Namespace of named actors; default one of its own for this program. */
   namespace?: string;
   /** CPUs that tasks may use; default those the process may use. */
@@ -40,6 +44,9 @@ export interface MachineTotals {
 
 /** Resources in 1/10,000 units, memory in bytes. Frozen. */
 export interface CompiledInitOptions {
+  /** Both "" for a local cluster. */
+  readonly address: string;
+  readonly token: string;
   /** "" when not given. */
   readonly namespace: string;
   readonly cpuUnits: number;
@@ -59,6 +66,8 @@ export interface CompiledInitOptions {
 const schema: read.OptionSchema = {
   where: "init option ",
   keys: [
+    "address",
+    "token",
     "namespace",
     "numCpus",
     "numGpus",
@@ -71,8 +80,6 @@ const schema: read.OptionSchema = {
     "logLevel",
   ] satisfies (keyof InitOptions)[],
   later: {
-    address: "joining a cluster is still to come; a local one starts by itself",
-    token: "joining a cluster is still to come; a local one starts by itself",
     dashboard: "the dashboard is still to come",
     runtimeEnv: "runtime environments are still to come",
   },
@@ -105,7 +112,10 @@ export function compileInitOptions(
   if (Object.keys(labels).length > limits.labels.value) {
     throw badOption(`${where}labels`, given.labels, `at most ${limits.labels.value} labels`);
   }
+  const { address, token } = readAddress(given);
   return Object.freeze({
+    address,
+    token,
     namespace: given.namespace === undefined ? "" : read.readName(given.namespace, `${where}namespace`),
     cpuUnits: resources["CPU"] ?? 0,
     gpuUnits: resources["GPU"] ?? 0,
@@ -118,6 +128,29 @@ export function compileInitOptions(
     inline: read.readBoolean(given.inline ?? false, `${where}inline`),
     logLevel: read.readChoice(given.logLevel ?? "warn", `${where}logLevel`, logLevels),
   });
+}
+
+function readAddress({ address = "", token = "", inline }: InitOptions): { address: string; token: string } {
+  const { where } = schema;
+  for (const [field, value] of Object.entries({ address, token })) {
+    if (typeof value !== "string" || value.length > 1024)
+      throw badOption(`${where}${field}`, value, field === "address" ? '"iono://host:port"' : "a token");
+  }
+  if (address === "" && token !== "")
+    throw badOption(`${where}address`, address, "the address of the cluster that the token is for");
+  if (address !== "" && token === "")
+    throw badOption(
+      `${where}token`,
+      token,
+      "the token that `iono start --head` or `iono token create` printed",
+    );
+  if (address !== "" && inline === true)
+    throw badOption(
+      `${where}inline`,
+      inline,
+      "false with an address: inline runs everything in this process",
+    );
+  return { address, token };
 }
 
 function readStoreBytes(value: InitOptions["objectStore"], field: string, memoryBytes: number): number {

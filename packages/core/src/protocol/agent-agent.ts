@@ -43,12 +43,12 @@ export interface JobInfo {
   readonly program: string;
 }
 
-/** What the head answers to a node that joins. */
+/** What a node knows once it has joined. */
 export interface Welcome {
   readonly node: number;
+  readonly name: string;
   readonly clusterId: string;
   readonly head: { readonly endpoint: string; readonly publicKey: string };
-  readonly nodes: readonly NodeInfo[];
 }
 
 export type NodeMessage =
@@ -117,9 +117,20 @@ export type NodeMessage =
   /** An agent is there; also after its link to the head was made anew. */
   | { readonly t: "register"; readonly info: NodeReport }
   | { readonly t: "leave"; readonly reason: string }
-  | { readonly t: "view"; readonly deltas: readonly unknown[] }
+  /** What the node has free, from its agent (a NodeChange); the whole cluster's, from the head (a ViewDelta). */
+  | { readonly t: "usage"; readonly change: unknown }
+  | { readonly t: "view"; readonly delta: unknown }
+  | { readonly t: "view wanted" }
+  /** Work of a process that nothing in the cluster can hold, to the agent of its driver; "" when that has changed. */
+  | {
+      readonly t: "infeasible";
+      readonly driver: number;
+      readonly shape: string;
+      readonly missing: string;
+      readonly actor: number;
+    }
   | { readonly t: "nodes"; readonly joined: readonly NodeInfo[]; readonly left: readonly LeftNode[] }
-  /** The head asks for the whole of a node's view, or tells that the node is not one of its cluster any more. */
+  /** The node is not one of the cluster any more. */
   | { readonly t: "fenced"; readonly reason: string }
   | { readonly t: "stop"; readonly reason: string };
 

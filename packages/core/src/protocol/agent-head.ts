@@ -67,6 +67,7 @@ export type FromHead =
       readonly job: number;
       readonly placement: ResourceVector;
       readonly running: ResourceVector;
+      readonly detached: boolean;
     }
   | { readonly t: "withdraw actor"; readonly actor: number }
   | { readonly t: "host actor"; readonly process: number; readonly actor: ActorSpec }

@@ -3,12 +3,26 @@
  * the reply repeats. Field `t` names the message.
  */
 import type { ResourceVector } from "../resources.ts";
+import type { StoreLocation } from "./payload.ts";
 
 /** From a driver or worker to its agent. */
 export type ToAgent =
   | { readonly t: "listening"; readonly path: string; readonly pid: number }
-  | { readonly t: "demand"; readonly resources: ResourceVector; readonly count: number }
-  | { readonly t: "release"; readonly worker: number; readonly lease: number; readonly isLost: boolean }
+  /** `shape` names the pool of the owner that asks: the resources, and the strategy if there is one. */
+  | {
+      readonly t: "demand";
+      readonly resources: ResourceVector;
+      readonly shape: string;
+      readonly strategy: string;
+      readonly count: number;
+    }
+  | {
+      readonly t: "release";
+      readonly worker: number;
+      readonly lease: number;
+      readonly shape: string;
+      readonly isLost: boolean;
+    }
   | { readonly t: "blocked"; readonly blocked: boolean }
   | { readonly t: "address"; readonly id: number; readonly process: number }
   | { readonly t: "death reason"; readonly id: number; readonly process: number }
@@ -33,7 +47,17 @@ export type ToAgent =
   | { readonly t: "flush logs"; readonly id: number }
   /** Everything printed before the agent's "flush" has been sent. */
   | { readonly t: "flushed" }
-  | { readonly t: "status"; readonly id: number };
+  | { readonly t: "status"; readonly id: number }
+  // objects of other nodes
+  | { readonly t: "hold object"; readonly id: number; readonly location: StoreLocation }
+  | { readonly t: "release object"; readonly location: StoreLocation }
+  | { readonly t: "free object"; readonly location: StoreLocation }
+  | {
+      readonly t: "fetch object";
+      readonly id: number;
+      readonly location: StoreLocation;
+      readonly purpose: "argument" | "read";
+    };
 
 /** From the agent to a driver or worker. */
 export type FromAgent =
@@ -44,9 +68,15 @@ export type FromAgent =
       readonly path: string;
       readonly pid: number;
       readonly shape: string;
+      /** To the node of the worker, when it is another. */
+      readonly roundTripMs?: number;
     }
   | { readonly t: "recall"; readonly worker: number; readonly lease: number; readonly shape: string }
   | { readonly t: "process ended"; readonly process: number; readonly reason: string }
+  /** Another node is gone, and all its processes with it. */
+  | { readonly t: "node ended"; readonly node: number; readonly reason: string }
+  /** What waits for a worker of this shape will never get one. */
+  | { readonly t: "never"; readonly shape: string; readonly reason: string }
   | { readonly t: "infeasible"; readonly shape: string; readonly missing: string; readonly actor: number }
   | { readonly t: "host actor"; readonly actor: ActorSpec }
   | { readonly t: "stop"; readonly reason: string }
@@ -80,6 +110,8 @@ export interface ActorSpec {
   readonly detached: boolean;
   readonly placement: ResourceVector;
   readonly running: ResourceVector;
+  /** On which node (options/scheduling.ts). */
+  readonly strategy: string;
   readonly maxConcurrency: number;
   readonly groups: readonly {
     readonly name: string;

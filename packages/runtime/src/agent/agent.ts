@@ -1,11 +1,16 @@
 /**
- * The node agent (in a local cluster also the head): leases, actors, the object store, logs. It runs no user code and
- * waits on nothing. Messages become events of the machines in core; their instructions become I/O here.
+ * The node agent (in a local cluster also the head): leases, the object store, logs, and the way to head and other nodes.
+ * It runs no user code and waits on nothing. Messages become events of the machines in core; their instructions become
+ * I/O here.
  */
 import {
+  IonoError,
   limits,
+  nodeOf,
   sanitizeResources,
+  type FromAgent,
   type FromHead,
+  type JobInfo,
   type LeaseEvent,
   type LeaseInstruction,
   type ToAgent,
@@ -13,49 +18,82 @@ import {
 import type { Link } from "../links/link.ts";
 import type { StoreServer } from "../objects/index.ts";
 import { unpackMessage } from "../owner/payload.ts";
-import type { WorkerOptions } from "../worker/options.ts";
+import type { ClusterNode } from "./cluster/cluster-node.ts";
+import type { ClusterPort } from "./cluster/cluster-port.ts";
 import type { HeadConnection } from "./head-connection.ts";
-import { LocalHead } from "./local-head.ts";
-import { Processes, type Peer } from "./processes.ts";
 import { NodeLeases } from "./leases.ts";
-import { WorkerOutput } from "./output.ts";
-import { describeNode } from "./status.ts";
+import { LocalHead } from "./local-head.ts";
 import { driverNumber, firstWorkerNumber, type AgentOptions } from "./options.ts";
-import { killed, killWorker, startWorker, type WorkerProcess } from "./worker-processes.ts";
+import { Outputs } from "./outputs.ts";
+import { Processes, type Asker, type Peer } from "./processes.ts";
+import { describeNode } from "./status.ts";
+import { Workers } from "./workers.ts";
 
 /** After so many failed starts in a row, what waits for a worker is given up. */
 const hopelessStarts = 8;
+/** How long other nodes may take to send what their workers have printed. */
+const farLogsMs = 1000;
+
+export interface AgentParts {
+  readonly options: AgentOptions;
+  readonly node: number;
+  /** The program that the agent belongs to. */
+  readonly job: JobInfo | null;
+  readonly driver: Link | null;
+  readonly store: StoreServer;
+  readonly storePath: string;
+  /** Null in a local cluster. */
+  readonly joinCluster: ((port: ClusterPort) => ClusterNode) | null;
+  answerCode(request: unknown): Promise<unknown>;
+  /** The agent is to end. */
+  end(reason: string): void;
+}
 
 export class Agent {
-  readonly #options: AgentOptions;
+  readonly #parts: AgentParts;
   readonly #leases: NodeLeases;
-  readonly #head: HeadConnection = new LocalHead((message) => this.#fromHead(message));
+  readonly #head: HeadConnection;
+  readonly #cluster: ClusterNode | null;
   readonly #processes = new Processes();
-  readonly #workers = new Map<number, WorkerProcess>();
-  readonly #store: StoreServer;
-  readonly #storePath: string;
-  readonly #output = new WorkerOutput(driverNumber, {
-    send: (process, message) => this.#processes.send(process, message),
-    queuedBytes: (process) => this.#processes.get(process)?.link.queuedBytes ?? 0,
-  });
-  #failedStarts = 0;
-  #isStopped = false;
+  readonly #workers: Workers;
+  readonly #outputs: Outputs;
+  readonly #driver: number;
   readonly startedAtMs = Date.now();
 
-  constructor(options: AgentOptions, driver: Link, store: StoreServer, storePath: string) {
-    this.#options = options;
-    this.#store = store;
-    this.#storePath = storePath;
-    this.#processes.add({ number: driverNumber, link: driver, pid: options.driverPid, path: "" });
+  constructor(parts: AgentParts) {
+    const { options, node, driver, store, storePath, job } = parts;
+    this.#parts = parts;
+    this.#driver = driver === null ? 0 : driverNumber(node);
+    if (driver !== null)
+      this.#processes.add({ number: this.#driver, link: driver, pid: options.driver?.pid ?? 0, path: "" });
+    this.#outputs = new Outputs({
+      send: (process, message) => this.#toMember(process, message),
+      queuedBytes: (process) => this.#processes.get(process)?.link.queuedBytes ?? 0,
+    });
+    this.#workers = new Workers({
+      options,
+      store,
+      storePath,
+      processes: this.#processes,
+      outputs: this.#outputs,
+      jobInfo: (key) => this.#jobInfo(key),
+      message: (peer, chunk, start, end) => this.#message(peer, chunk, start, end),
+      started: (number, { job: each }) => this.#cluster?.jobs.runsIn(number, each),
+      ended: (number, reason) => this.#processEnded(number, reason),
+      cannotStart: (count, reason) => this.#cannotStart(count, reason),
+    });
     this.#leases = new NodeLeases(
       {
         total: options.resources,
         maxWorkers: options.maxWorkers,
-        firstWorker: firstWorkerNumber,
+        firstWorker: firstWorkerNumber(node),
         idleWorkers: Math.max(1, options.startWorkers),
       },
       (instruction) => this.#perform(instruction),
     );
+    this.#cluster = parts.joinCluster === null ? null : parts.joinCluster(this.#clusterPort());
+    this.#head = this.#cluster ?? new LocalHead((message) => this.#fromHead(message));
+    if (job !== null) this.#cluster?.jobs.runsIn(job.job, job.job);
   }
 
   /** The store is full: every process is to let go of its garbage. */
@@ -63,60 +101,54 @@ export class Agent {
     this.#processes.sendAll({ t: "collect" });
   }
 
-  start(): void {
-    this.#leases.start(this.#options.startWorkers);
+  async start(): Promise<void> {
+    await this.#cluster?.start();
+    this.#leases.start(this.#parts.options.startWorkers);
   }
 
   // messages
 
   /** A control frame of the driver. */
   fromDriver(chunk: Buffer, start: number, end: number): void {
-    const driver = this.#processes.get(driverNumber);
+    const driver = this.#processes.get(this.#driver);
     if (driver !== undefined) this.#message(driver, chunk, start, end);
   }
 
   #message(peer: Peer, chunk: Buffer, start: number, end: number): void {
     const message = unpackMessage(chunk, start, end) as ToAgent;
+    const owner = peer.number;
     switch (message.t) {
       case "listening":
         this.#processes.listens(peer, message.path);
-        if (peer.number !== driverNumber) this.#failedStarts = 0;
-        if (peer.number !== driverNumber) this.#lease({ type: "worker ready", worker: peer.number });
+        if (owner === this.#driver) break;
+        this.#workers.listens();
+        this.#lease({ type: "worker ready", worker: owner });
         break;
       case "demand":
-        this.#lease({
-          type: "demand",
-          owner: peer.number,
-          resources: sanitizeResources(message.resources),
-          count: message.count,
-        });
+        this.#demand(owner, message);
         break;
-      case "release":
-        this.#lease({
-          type: "released",
-          owner: peer.number,
-          worker: message.worker,
-          lease: message.lease,
-          isLost: message.isLost,
-        });
-        break;
-      case "blocked":
-        this.#lease({ type: "worker blocked", worker: peer.number, blocked: message.blocked });
-        break;
-      case "address":
-        this.#processes.address({ peer, id: message.id }, message.process);
-        break;
-      case "death reason":
-        this.#processes.deathReason({ peer, id: message.id }, message.process);
-        break;
-      case "replace":
-        this.#kill(message.worker, message.reason);
-        break;
-      case "retire": {
-        const worker = this.#workers.get(peer.number);
-        if (worker !== undefined) worker.reason = message.reason;
+      case "release": {
+        const { worker, lease, isLost, shape } = message;
+        if (this.#cluster?.released(owner, worker, lease, shape, isLost) === true) break;
+        this.#lease({ type: "released", owner, worker, lease, isLost });
         break;
       }
+      case "blocked":
+        this.#lease({ type: "worker blocked", worker: owner, blocked: message.blocked });
+        break;
+      case "address":
+        this.#address({ peer, id: message.id }, message.process);
+        break;
+      case "death reason":
+        this.#deathReason({ peer, id: message.id }, message.process);
+        break;
+      case "replace":
+        if (this.#isNear(message.worker)) this.#workers.kill(message.worker, message.reason);
+        else this.#cluster?.send(nodeOf(message.worker), message);
+        break;
+      case "retire":
+        this.#workers.retires(owner, message.reason);
+        break;
       case "create actor":
       case "actor address":
       case "get actor":
@@ -124,89 +156,205 @@ export class Agent {
       case "hold actor":
       case "drop actor":
       case "actor constructed":
-        this.#head.send({ ...message, process: peer.number });
+        this.#head.sendHead({ ...message, process: owner });
         break;
       case "supply actor":
       case "abandon actor":
       case "kill actor":
-        this.#head.send(message);
+        this.#head.sendHead(message);
         break;
       case "log":
-        this.#output.write(peer.number, message.stream, message.label, peer.pid, message.text);
+        this.#outputs
+          .of(this.#jobOf(owner))
+          .write(owner, message.stream, message.label, peer.pid, message.text);
         break;
       case "flush logs":
-        this.#output.flush(() => this.#processes.reply({ peer, id: message.id }, null));
+        this.#flushLogs(this.#jobOf(owner), () => this.#processes.reply({ peer, id: message.id }, null));
         break;
       case "flushed":
-        this.#output.flushed(peer.number);
+        this.#outputs.of(this.#jobOf(owner)).flushed(owner);
         break;
       case "status":
-        this.#processes.reply({ peer, id: message.id }, this.status());
+        void this.clusterStatus().then((status) => this.#processes.reply({ peer, id: message.id }, status));
+        break;
+      case "hold object":
+      case "fetch object": {
+        const asker = { peer, id: message.id };
+        const done: Promise<unknown> =
+          message.t === "hold object"
+            ? this.#transfers.hold(message.location, owner)
+            : this.#transfers.fetch(message.location, owner, message.purpose);
+        done.then(
+          (value) => this.#processes.reply(asker, value ?? null),
+          (error: unknown) => this.#processes.refuse(asker, asIonoError(error)),
+        );
+        break;
+      }
+      case "release object":
+        this.#cluster?.transfers.release(message.location, owner);
+        break;
+      case "free object":
+        this.#cluster?.transfers.free(message.location);
         break;
     }
   }
 
-  // what people ask
-
-  status(): object {
-    return describeNode({
-      options: this.#options,
-      startedAtMs: this.startedAtMs,
-      leases: this.#leases.machine,
-      workers: this.#workers,
-      actors: this.#head.livingActors(),
-      store: this.#store.stats(),
-    });
+  get #transfers(): ClusterNode["transfers"] {
+    if (this.#cluster === null)
+      throw new IonoError("Internal", "an object of another node in a local cluster");
+    return this.#cluster.transfers;
   }
 
-  // machines to I/O
+  #demand(owner: number, message: Extract<ToAgent, { t: "demand" }>): void {
+    const { shape, strategy, count } = message;
+    const resources = sanitizeResources(message.resources);
+    if (this.#cluster === null) this.#lease({ type: "demand", owner, resources, count, tag: strategy });
+    else this.#cluster.demand(owner, this.#jobOf(owner), resources, shape, strategy, count);
+  }
+
+  #isNear(process: number): boolean {
+    return nodeOf(process) === this.#parts.node;
+  }
+
+  /** Process number of the driver whose program a process of this node belongs to. */
+  #jobOf(process: number): number {
+    return this.#workers.jobOf(process) ?? this.#driver;
+  }
+
+  #jobInfo(key: string): JobInfo | Promise<JobInfo> {
+    const { job } = this.#parts;
+    if (key === "" || this.#cluster === null) {
+      if (job === null) throw new IonoError("Internal", "a worker for no program");
+      return job;
+    }
+    return this.#cluster.jobs.known(Number(key)) ?? this.#cluster.jobs.info(Number(key));
+  }
+
+  // processes
+
+  #address(asker: Asker, process: number): void {
+    if (this.#cluster === null || this.#isNear(process)) {
+      this.#processes.address(asker, process);
+      return;
+    }
+    const path = this.#cluster.relayPath;
+    this.#cluster.requests.ask(nodeOf(process), { t: "address", process }).then(
+      () => this.#processes.reply(asker, { path, pid: 0 }),
+      (error: unknown) => this.#processes.refuse(asker, asIonoError(error)),
+    );
+  }
+
+  #deathReason(asker: Asker, process: number): void {
+    const lost = this.#cluster?.lossOf(nodeOf(process));
+    if (lost !== undefined) this.#processes.reply(asker, lost);
+    else if (this.#cluster === null || this.#isNear(process)) this.#processes.deathReason(asker, process);
+    else
+      this.#cluster.requests.ask(nodeOf(process), { t: "death reason", process }).then(
+        (reason) => this.#processes.reply(asker, reason),
+        (error: unknown) => this.#processes.reply(asker, asIonoError(error).message),
+      );
+  }
+
+  #processEnded(number: number, reason: string): void {
+    if (this.#cluster === null) this.#head.sendHead({ t: "process ended", process: number, reason });
+    else this.#cluster.processEnded(number, reason);
+    this.#lease({ type: "worker ended", worker: number });
+    this.#processes.sendAll({ t: "process ended", process: number, reason });
+    this.#cluster?.jobs.processEnded(number);
+  }
+
+  /** Said at the first failure in a row, the second, the fourth …: tasks wait, and people should know for what. */
+  #cannotStart(count: number, reason: string): void {
+    if (count % hopelessStarts === 0) {
+      this.#processes.sendAll({ t: "cannot start", reason });
+      this.#head.sendHead({ t: "cannot start", node: this.#parts.node, reason });
+    }
+    if ((count & (count - 1)) !== 0) return;
+    const times = count === 1 ? "" : ` (${count} in a row)`;
+    const text = `iono: a worker could not start${times}: ${reason}\n`;
+    if (this.#driver === 0) process.stderr.write(text);
+    else
+      this.#processes.send(this.#driver, {
+        t: "log",
+        stream: "stderr",
+        label: "agent",
+        pid: process.pid,
+        text,
+      });
+  }
+
+  /** To a process of this node, or a line that was printed to a driver elsewhere. */
+  #toMember(process: number, message: FromAgent): void {
+    if (this.#isNear(process)) this.#processes.send(process, message);
+    else if (message.t === "log") this.#cluster?.send(nodeOf(process), { ...message, driver: process });
+  }
+
+  #flushLogs(job: number, done: () => void): void {
+    const far = this.#isNear(job)
+      ? (this.#cluster?.flushLogs(job, farLogsMs) ?? Promise.resolve())
+      : Promise.resolve();
+    this.#outputs.of(job).flush(() => void far.then(done));
+  }
+
+  // leases
 
   #lease(event: LeaseEvent): void {
     this.#leases.handle(event);
+    this.#cluster?.useChanged();
   }
 
   #perform(instruction: LeaseInstruction): void {
     switch (instruction.type) {
       case "spawn":
-        this.#spawn(instruction.worker, instruction.gpuIds);
+        this.#workers.spawn(instruction.worker, instruction.gpuIds, instruction.job);
         break;
-      case "grant": {
-        const worker = this.#processes.get(instruction.worker);
-        if (worker === undefined) break;
-        const { lease, shape } = instruction;
-        this.#processes.send(instruction.owner, {
-          t: "grant",
-          worker: worker.number,
-          lease,
-          path: worker.path,
-          pid: worker.pid,
-          shape,
-        });
+      case "grant":
+        this.#grant(instruction);
+        break;
+      case "recall": {
+        const { owner, worker, lease, shape } = instruction;
+        if (this.#isNear(owner)) this.#processes.send(owner, { t: "recall", worker, lease, shape });
+        else this.#cluster?.send(nodeOf(owner), { t: "recall", owner, worker, lease, shape });
         break;
       }
-      case "recall":
-        this.#processes.send(instruction.owner, {
-          t: "recall",
-          worker: instruction.worker,
-          lease: instruction.lease,
-          shape: instruction.shape,
-        });
-        break;
       case "place actor":
-        this.#head.send({ t: "actor placed", actor: instruction.request, process: instruction.worker });
+        this.#head.sendHead({ t: "actor placed", actor: instruction.request, process: instruction.worker });
         break;
       case "stop":
-        // One that is not up yet has nothing to end in order.
-        if (instruction.force) this.#kill(instruction.worker, "the owner of what it ran had ended");
-        else if (this.#processes.get(instruction.worker)?.path === "")
-          this.#kill(instruction.worker, "it was not needed any more");
-        else this.#processes.send(instruction.worker, { t: "stop", reason: "it was not needed any more" });
+        this.#stopWorker(instruction.worker, instruction.force);
         break;
-      case "infeasible":
-        this.#infeasible(instruction);
+      case "infeasible": {
+        const { request, shape, missing } = instruction;
+        // People read it at the driver, whoever asked.
+        const driver = instruction.job === "" ? this.#driver : Number(instruction.job);
+        if (this.#isNear(driver))
+          this.#processes.send(driver, { t: "infeasible", shape, missing, actor: request });
+        break;
+      }
+      case "bind":
         break;
     }
   }
+
+  #grant({ owner, worker: number, lease, shape }: Extract<LeaseInstruction, { type: "grant" }>): void {
+    const worker = this.#processes.get(number);
+    if (worker === undefined) return;
+    const { pid, path } = worker;
+    if (this.#isNear(owner)) {
+      this.#cluster?.granted(owner, number, shape);
+      this.#processes.send(owner, { t: "grant", worker: number, lease, path, pid, shape });
+    } else this.#cluster?.send(nodeOf(owner), { t: "grant", owner, worker: number, lease, pid, shape });
+  }
+
+  #stopWorker(number: number, force: boolean): void {
+    const unneeded = "it was not needed any more";
+    // One that is not up yet has nothing to end in order.
+    if (force) this.#workers.kill(number, "the owner of what it ran had ended");
+    else if (this.#processes.get(number)?.path === "") this.#workers.kill(number, unneeded);
+    else this.#processes.send(number, { t: "stop", reason: unneeded });
+  }
+
+  // the head
 
   #fromHead(message: FromHead): void {
     switch (message.t) {
@@ -216,9 +364,14 @@ export class Agent {
         break;
       }
       case "actor at": {
-        const host = this.#processes.get(message.host);
-        const value = { process: message.host, path: host?.path ?? "", pid: host?.pid ?? 0 };
-        this.#processes.send(message.process, { t: "reply", id: message.id, value });
+        const { process, id, host: number } = message;
+        const host = this.#processes.get(number);
+        const path = this.#isNear(number) ? (host?.path ?? "") : (this.#cluster?.relayPath ?? "");
+        this.#processes.send(process, {
+          t: "reply",
+          id,
+          value: { process: number, path, pid: host?.pid ?? 0 },
+        });
         break;
       }
       case "place actor":
@@ -227,6 +380,8 @@ export class Agent {
           request: message.actor,
           placement: sanitizeResources(message.placement),
           running: sanitizeResources(message.running),
+          job: this.#cluster === null ? "" : String(message.job),
+          detached: message.detached,
         });
         break;
       case "withdraw actor":
@@ -236,7 +391,7 @@ export class Agent {
         this.#processes.send(message.process, { t: "host actor", actor: message.actor });
         break;
       case "end process":
-        if (message.force) this.#kill(message.process, message.reason);
+        if (message.force) this.#workers.kill(message.process, message.reason);
         else this.#endGently(message.process, message.reason);
         break;
     }
@@ -245,87 +400,64 @@ export class Agent {
   /** Lets an actor's process run its exit handlers; one that computes without end is killed after its grace. */
   #endGently(process: number, reason: string): void {
     this.#processes.send(process, { t: "stop", reason });
-    setTimeout(() => this.#kill(process, reason), limits.cancelGrace.value).unref();
+    setTimeout(() => this.#workers.kill(process, reason), limits.cancelGrace.value).unref();
   }
 
-  #spawn(number: number, gpuIds: readonly number[]): void {
-    if (this.#isStopped) return;
-    const boot: WorkerOptions = {
-      number,
-      job: this.#options.job,
-      agentPid: process.pid,
-      entry: this.#options.entry,
-      secret: this.#options.secret,
-      storePath: this.#storePath,
-      namespace: this.#options.namespace,
-      gpuIds,
-      resources: this.#options.resources,
-    };
-    this.#store.admit(number, this.#options.secret);
-    const worker = startWorker(number, gpuIds, this.#options, boot, {
-      frame: (from, chunk, start, end) => {
-        const peer = this.#processes.get(from.number);
-        if (peer !== undefined) this.#message(peer, chunk, start, end);
+  // other nodes
+
+  #clusterPort(): ClusterPort {
+    const { options, answerCode, end } = this.#parts;
+    return {
+      secret: options.secret,
+      lease: (event) => this.#lease(event),
+      deliver: (process, message) => this.#processes.send(process, message),
+      deliverAll: (message) => this.#processes.sendAll(message),
+      fromHead: (message) => this.#fromHead(message),
+      pathOf: (process) => this.#processes.get(process)?.path,
+      deathReason: (process) => this.#processes.whenEnded(process),
+      kill: (worker, reason) => this.#workers.kill(worker, reason),
+      jobEnded: (job) => {
+        this.#lease({ type: "job ended", job: String(job) });
+        this.#outputs.forget(job);
       },
-      output: (from, stream, text) =>
-        this.#output.write(from.number, stream, "worker", from.child.pid ?? 0, text),
-      ended: (from, reason) => this.#workerEnded(from, reason),
-    });
-    this.#workers.set(number, worker);
-    this.#processes.add({ number, link: worker.link, pid: worker.child.pid ?? 0, path: "" });
+      flushLogs: (job, done) => this.#outputs.of(job).flush(done),
+      use: () => ({
+        available: this.#leases.machine.unclaimed(),
+        queued: this.#leases.machine.demands().reduce((sum, { count }) => sum + count, 0),
+      }),
+      status: () => this.status(),
+      answerCode,
+      end,
+    };
   }
 
-  #workerEnded(worker: WorkerProcess, reason: string): void {
-    const { number } = worker;
-    if (!this.#workers.delete(number)) return;
-    // Someone else's SIGKILL says nothing about whether workers can start.
-    const failed = worker.reason === "" && worker.child.signalCode !== "SIGKILL";
-    if (failed && this.#processes.get(number)?.path === "") this.#startFailed(reason);
-    worker.link.destroy();
-    this.#output.flushed(number);
-    this.#store.processDied(number);
-    this.#processes.ended(number, reason);
-    this.#head.send({ t: "process ended", process: number, reason });
-    this.#lease({ type: "worker ended", worker: number });
-    this.#processes.sendAll({ t: "process ended", process: number, reason });
-  }
+  // what people ask
 
-  /** Nothing that waits for a worker is going to run (I7). */
-  #giveUpWaiting(reason: string): void {
-    this.#processes.sendAll({ t: "cannot start", reason });
-    this.#head.send({ t: "cannot start", node: 0, reason });
-  }
-
-  /** Said at the first failure in a row, the second, the fourth …: tasks wait, and people should know for what. */
-  #startFailed(reason: string): void {
-    const count = ++this.#failedStarts;
-    if (count % hopelessStarts === 0) this.#giveUpWaiting(reason);
-    if ((count & (count - 1)) !== 0) return;
-    const times = count === 1 ? "" : ` (${count} in a row)`;
-    const text = `iono: a worker could not start${times}: ${reason}\n`;
-    this.#processes.send(driverNumber, {
-      t: "log",
-      stream: "stderr",
-      label: "agent",
-      pid: process.pid,
-      text,
+  status(): object {
+    const { options, node, store } = this.#parts;
+    return describeNode({
+      options,
+      node,
+      name: this.#cluster?.name ?? "local",
+      startedAtMs: this.startedAtMs,
+      leases: this.#leases.machine,
+      workers: this.#workers.all,
+      actors: this.#head.livingActors(),
+      store: store.stats(),
     });
   }
 
-  #kill(number: number, reason: string): void {
-    const worker = this.#workers.get(number);
-    if (worker !== undefined) killWorker(worker, reason);
+  /** The nodes of the whole cluster. */
+  clusterStatus(): Promise<object> {
+    return this.#cluster === null ? Promise.resolve(this.status()) : this.#cluster.status(this.status());
   }
 
-  #infeasible(instruction: Extract<LeaseInstruction, { type: "infeasible" }>): void {
-    const { request, shape, missing } = instruction;
-    // People read it at the driver, whoever asked.
-    this.#processes.send(driverNumber, { t: "infeasible", shape, missing, actor: request });
-  }
-
-  /** Kills every worker, and starts none any more. Resolves when all have ended; the agent exits then. */
+  /** Kills every worker, leaves the cluster. Resolves when all have ended; the agent exits then. */
   async stop(reason: string): Promise<void> {
-    this.#isStopped = true;
-    await Promise.all([...this.#workers.values()].map((worker) => killed(worker, reason)));
+    await Promise.all([this.#workers.stop(reason), this.#cluster?.close(reason)]);
   }
+}
+
+function asIonoError(error: unknown): IonoError {
+  return error instanceof IonoError ? error : new IonoError("Internal", String(error));
 }

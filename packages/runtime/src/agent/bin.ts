@@ -1,33 +1,22 @@
 /** The agent process of a local cluster. Started by a driver, which is connected to it by descriptor 3. */
+import { IonoError } from "@iono/core";
 import * as net from "node:net";
+import { platform } from "../platform/index.ts";
 import { UnixLink } from "../links/unix.ts";
 import { publish } from "../links/publish.ts";
-import { StoreServer, storeSpillDirs } from "../objects/index.ts";
-import { platform } from "../platform/index.ts";
 import { bootPageBytes, writeBootPage } from "../driver/boot-page.ts";
 import { Agent } from "./agent.ts";
 import { serveControl } from "./control-socket.ts";
+import { jobOf } from "./job.ts";
 import { driverNumber, readAgentOptions } from "./options.ts";
-
-/** How long the ends of killed workers may take to be told. */
-const reapMs = 500;
+import { endsInOrder, openStore } from "./process.ts";
 
 const options = readAgentOptions();
 const host = platform();
 // SIGTERM rather than SIGKILL: the agent never blocks, and takes its workers with it.
-host.dieWithParent("SIGTERM", options.driverPid);
-process.on("SIGINT", () => {});
-process.on("SIGHUP", () => {});
+host.dieWithParent("SIGTERM", options.parentPid);
 
-const store = new StoreServer({
-  platform: host,
-  capacityBytes: options.objectStoreBytes,
-  spillDirs: storeSpillDirs(options.spillDir),
-  onPressure: () => agent?.askToCollect(),
-  onWarning: (message) => process.stderr.write(`iono: ${message}\n`),
-});
-const storeServer = net.createServer((socket) => store.accept(socket));
-
+const { store, server } = openStore(options, 0, () => agent?.askToCollect());
 let agent: Agent | null = null;
 const early: Array<() => void> = [];
 const driver = new UnixLink(new net.Socket({ fd: 3 }), {
@@ -37,24 +26,27 @@ const driver = new UnixLink(new net.Socket({ fd: 3 }), {
   },
   closed: () => stop("the driver ended"),
 });
+const stop = endsInOrder(() => agent);
 
-/** Workers are reaped first: where nobody adopts orphans, they would stay as zombies. */
-function stop(reason: string): void {
-  const exit = (): void => process.exit(0);
-  if (agent === null) return exit();
-  agent.stop(reason).then(exit, exit);
-  setTimeout(exit, reapMs);
-}
-process.on("SIGTERM", () => stop("the agent was asked to end"));
-
-void publish(storeServer).then(async ({ path }) => {
-  store.admit(driverNumber, options.secret);
-  if (options.bootPage !== "") {
-    const page = host.sharedPages?.open(options.bootPage, bootPageBytes);
-    if (page !== undefined) writeBootPage(page.memory, process.pid, path);
+void publish(server).then(async ({ path }) => {
+  store.admit(driverNumber(0), options.secret);
+  if (options.driver !== null && options.driver.bootPage !== "") {
+    const page = host.sharedPages?.open(options.driver.bootPage, bootPageBytes);
+    if (page !== undefined) writeBootPage(page.memory, { agentPid: process.pid, path, node: 0 });
   }
-  agent = new Agent(options, driver, store, path);
-  agent.start();
+  const local = new Agent({
+    options,
+    node: 0,
+    job: jobOf(options, 0, ""),
+    driver,
+    store,
+    storePath: path,
+    joinCluster: null,
+    answerCode: () => Promise.reject(new IonoError("Internal", "code is asked for in a local cluster")),
+    end: stop,
+  });
+  agent = local;
+  void local.start();
   for (const message of early.splice(0)) message();
-  process.title = await serveControl(agent);
+  process.title = await serveControl("agent", { status: () => local.status() });
 });

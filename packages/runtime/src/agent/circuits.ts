@@ -29,6 +29,8 @@ export interface CircuitsPort {
   pathOf(process: number): string | undefined;
   /** The control link to another node. */
   link(node: number): Link;
+  /** A process of this node is about to reach a node. */
+  opening(process: number, node: number): void;
 }
 
 interface Circuit {
@@ -151,6 +153,7 @@ export class Circuits {
     const count = (this.#count = (this.#count + 1) % 2 ** 31);
     const circuit: Circuit = { node: nodeOf(to), id: count * 2 + 1, member, claims: null };
     this.#circuits.set(keyOf(circuit.node, count * 2), circuit);
+    this.#port.opening(hello.process, circuit.node);
     const opening: CircuitHello = { from: hello.process, to, work: hello.work === true };
     this.#send(circuit, frameKinds.hello, packMessage(opening), false);
     return circuit;

@@ -10,7 +10,7 @@ export interface LivingActor {
 }
 
 export interface HeadConnection {
-  send(message: ToHead): void;
+  sendHead(message: ToHead): void;
   /** For people; the actors that are known here. */
   livingActors(): LivingActor[];
 }

@@ -10,13 +10,13 @@ export class LocalHead implements HeadConnection {
   constructor(hear: (message: FromHead) => void) {
     this.#actors = new Actors({
       send: hear,
-      place: ({ actor, placement, running }) =>
-        hear({ t: "place actor", actor, job: creatorOf(actor).process, placement, running }),
+      place: ({ actor, placement, running, detached }) =>
+        hear({ t: "place actor", actor, job: creatorOf(actor).process, placement, running, detached }),
       withdraw: (actor) => hear({ t: "withdraw actor", actor }),
     });
   }
 
-  send(message: ToHead): void {
+  sendHead(message: ToHead): void {
     if (message.t === "cannot start") this.#giveUp(message.reason);
     else this.#actors.message(message);
   }

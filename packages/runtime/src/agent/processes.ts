@@ -23,6 +23,7 @@ const rememberedEnds = 10_000;
 export class Processes {
   readonly #peers = new Map<number, Peer>();
   readonly #ended = new Map<number, string>();
+  readonly #endWaiters = new Map<number, ((reason: string) => void)[]>();
   readonly #deathAskers = new Map<number, Asker[]>();
   readonly #addressAskers = new Map<number, Asker[]>();
 
@@ -74,6 +75,7 @@ export class Processes {
       const oldest = this.#ended.keys().next().value;
       if (oldest !== undefined) this.#ended.delete(oldest);
     }
+    for (const resolve of take(this.#endWaiters, number)) resolve(reason);
     for (const asker of take(this.#deathAskers, number)) this.reply(asker, reason);
     for (const asker of take(this.#addressAskers, number)) this.#refuseGone(asker, number);
   }
@@ -93,6 +95,14 @@ export class Processes {
     const reason = this.#ended.get(process);
     if (reason !== undefined) this.reply(asker, reason);
     else push(this.#deathAskers, process, asker);
+  }
+
+  /** Resolves with how a process ended, once it has. */
+  whenEnded(process: number): Promise<string> {
+    const reason = this.#ended.get(process);
+    if (reason !== undefined) return Promise.resolve(reason);
+    if (!this.#peers.has(process)) return Promise.resolve("it is not known");
+    return new Promise((resolve) => push(this.#endWaiters, process, resolve));
   }
 
   #refuseGone(asker: Asker, process: number): void {

@@ -1,11 +1,13 @@
 /** What the agent tells people: `iono status`, `nodes()`, `availableResources()`. */
-import { resourceAmounts, type LeaseMachine } from "@iono/core";
+import { nodeId, resourceAmounts, type LeaseMachine } from "@iono/core";
 import type { LivingActor } from "./head-connection.ts";
 import type { AgentOptions } from "./options.ts";
 import type { WorkerProcess } from "./worker-processes.ts";
 
 export interface StatusSources {
   readonly options: AgentOptions;
+  readonly node: number;
+  readonly name: string;
   readonly startedAtMs: number;
   readonly leases: LeaseMachine;
   readonly workers: ReadonlyMap<number, WorkerProcess>;
@@ -15,6 +17,8 @@ export interface StatusSources {
 
 export function describeNode({
   options,
+  node,
+  name,
   startedAtMs,
   leases,
   workers,
@@ -23,12 +27,14 @@ export function describeNode({
 }: StatusSources): object {
   return {
     pid: process.pid,
-    driverPid: options.driverPid,
-    program: options.program,
+    driverPid: options.driver?.pid ?? 0,
+    program: options.driver?.program ?? "a node of a cluster",
     startedAtMs,
     nodes: [
       {
-        id: "local",
+        id: nodeId(node),
+        name,
+        labels: options.labels,
         resources: {
           total: resourceAmounts(options.resources),
           available: resourceAmounts(leases.unclaimed()),

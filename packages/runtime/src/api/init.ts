@@ -39,8 +39,16 @@ export async function init(options?: InitOptions): Promise<Cluster> {
   return { shutdown, [Symbol.asyncDispose]: shutdown };
 }
 
+/** `IONO_ADDRESS` and `IONO_TOKEN` stand in for options that are not given. */
+function withEnvironment(options: InitOptions = {}): InitOptions {
+  const { IONO_ADDRESS: address, IONO_TOKEN: token } = process.env;
+  if (options.inline === true || options.address !== undefined || address === undefined || address === "")
+    return options;
+  return { address, ...(token === undefined ? {} : { token }), ...options };
+}
+
 function start(options?: InitOptions): Running {
-  const compiled = compileInitOptions(options, machineTotals());
+  const compiled = compileInitOptions(withEnvironment(options), machineTotals());
   running = compiled.inline ? new InlineRuntime(compiled) : new Driver(compiled);
   setMember(running.member, null);
   return running;

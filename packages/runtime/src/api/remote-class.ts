@@ -75,6 +75,7 @@ export class RemoteClassObject {
       detached: options.detached,
       placement: options.placementResources,
       running: options.resources,
+      strategy: options.strategyKey,
       maxConcurrency: options.maxConcurrency,
       groups: options.concurrencyGroups,
       methods,

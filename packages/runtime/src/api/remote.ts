@@ -1,5 +1,11 @@
 /** `remote(fn)` and `remote(Class)`. */
-import { compileTaskOptions, IonoError, type CompiledTaskOptions, type TaskOptions } from "@iono/core";
+import {
+  compileTaskOptions,
+  IonoError,
+  leaseKey,
+  type CompiledTaskOptions,
+  type TaskOptions,
+} from "@iono/core";
 import { isImporting, isVolatile } from "../capture/index.ts";
 import type { Member } from "../member/member.ts";
 import { companionsOf } from "../owner/companions.ts";
@@ -139,7 +145,7 @@ export class RemoteFunctionObject {
     if (known !== null) this.#numbers.delete(member);
     const key = this.#key(member);
     if (this.#wasLeftOut) member.learnDefinition(key, payload);
-    const { resources, shape } = this.#compiled;
+    const { resources, strategyKey } = this.#compiled;
     const definition = new Definition({
       owner: member.owner,
       number: this.#number(member),
@@ -157,7 +163,7 @@ export class RemoteFunctionObject {
     });
     member.watchDefinition(definition);
     this.#member = member;
-    this.#pool = member.pool(shape, resources);
+    this.#pool = member.pool(leaseKey(resources, strategyKey), resources, strategyKey);
     return (this.#definition = definition);
   }
 

@@ -1,6 +1,7 @@
 /** The driver: the user's program as a member of its cluster, and the lifetime of both. */
 import { IonoError, type CompiledInitOptions } from "@iono/core";
 import { randomBytes } from "node:crypto";
+import * as fs from "node:fs";
 import { delimiter } from "node:path";
 import { driverNumber } from "../agent/options.ts";
 import { introduce, setMember } from "../api/runtime.ts";
@@ -33,28 +34,43 @@ export class Driver {
     const spillDir = options.spillDir === "" ? "" : storeSpillDirs(options.spillDir).join(delimiter);
     const entry = entryUrl();
     const secret = randomBytes(24).toString("base64url");
-    const namespace = options.namespace === "" ? defaultNamespace : options.namespace;
+    const cluster =
+      options.address === ""
+        ? null
+        : { address: options.address, token: options.token, keys: null, gateway: null, endpoint: "" };
+    const isMember = cluster !== null;
     const job = newJobSeed();
+    // In a cluster of several programs one without a namespace has its own.
+    const ownNamespace = isMember ? `job-${job.random}` : defaultNamespace;
+    const namespace = options.namespace === "" ? ownNamespace : options.namespace;
     const bootPage = platform().sharedPages?.create(bootPageBytes);
     this.#bootPage = bootPage;
     this.#agent = launchAgent(
       {
         version,
-        driverPid: process.pid,
-        program: process.argv[1] ?? "node",
-        job,
+        parentPid: process.pid,
+        driver: {
+          pid: process.pid,
+          program: process.argv[1] ?? "node",
+          job,
+          entry,
+          namespace,
+          bootPage: bootPage === undefined ? "" : `/proc/${process.pid}/fd/${bootPage.fd}`,
+        },
+        cluster,
+        name: "",
         secret,
-        bootPage: bootPage === undefined ? "" : `/proc/${process.pid}/fd/${bootPage.fd}`,
-        namespace,
-        resources: options.resources,
+        resources: isMember ? {} : options.resources,
         labels: options.labels,
         objectStoreBytes: options.objectStoreBytes,
         spillDir,
         maxWorkers: options.maxWorkers,
         logLevel: options.logLevel,
         worker: workerLaunch(),
-        entry,
-        startWorkers: Math.max(0, Math.min(options.maxWorkers, Math.floor(options.cpuUnits / 10_000))),
+        directory: process.cwd(),
+        startWorkers: isMember
+          ? 0
+          : Math.max(0, Math.min(options.maxWorkers, Math.floor(options.cpuUnits / 10_000))),
       },
       {
         frame: (_kind, chunk, start, end) => this.member.agent.receive(chunk, start, end),
@@ -69,8 +85,9 @@ export class Driver {
         resolve();
       });
     });
+    const node = isMember ? this.#join(bootPage) : 0;
     this.member = new Member({
-      processNumber: driverNumber,
+      processNumber: driverNumber(node),
       entryUrl: entry === "" ? undefined : entry,
       namespace,
       job,
@@ -81,7 +98,8 @@ export class Driver {
       onLog: (message) => this.#terminal.print(message),
     });
     this.member.peers.secret = secret;
-    this.member.findStore = () => (bootPage === undefined ? null : readBootPage(bootPage.memory, platform()));
+    this.member.findStore = () =>
+      bootPage === undefined ? null : readBootPage(bootPage.memory, platform(), startMs);
     this.member.agent.attach(this.#agent.link);
     this.member.agent.onOwed = (isOwed) => this.member.owed(isOwed);
     this.member.owner.overdue = new OverdueGets();
@@ -89,8 +107,33 @@ export class Driver {
     void this.member.peers
       .listen()
       .then((path) => this.member.agent.notify({ t: "listening", path, pid: process.pid }));
-    this.#pregrant(options.maxWorkers);
+    if (!isMember) this.#pregrant(options.maxWorkers);
     this.#watchProcess();
+  }
+
+  /**
+   * Waits, blocking, until the agent has joined the cluster: refs and actors carry the node's number from their first.
+   * @throws IonoError when it cannot join.
+   */
+  #join(bootPage: SharedPage | undefined): number {
+    if (bootPage === undefined)
+      throw new IonoError("BadOption", "joining a cluster needs Linux, which has shared memory");
+    const { child } = this.#agent;
+    const isGone = (): boolean => child.pid === undefined || !fs.existsSync(`/proc/${child.pid}`);
+    try {
+      const booted = readBootPage(bootPage.memory, platform(), joinMs, isGone);
+      if (booted !== null) return booted.node;
+      throw new IonoError(
+        "Unreachable",
+        "this program's agent did not join the cluster; see what it printed",
+      );
+    } catch (error) {
+      this.#ended = true;
+      bootPage.close();
+      this.#agent.link.destroy();
+      child.kill("SIGKILL");
+      throw error;
+    }
   }
 
   /** Ends the cluster: what is pending fails. Resolves when its processes are gone. */
@@ -156,7 +199,7 @@ export class Driver {
       this.#end(
         new IonoError(
           "ClusterLost",
-          `the agent of the local cluster, process ${this.#agent.child.pid ?? 0}, ended (${how})`,
+          `the agent of this program, process ${this.#agent.child.pid ?? 0}, ended (${how})`,
         ),
       );
     };
@@ -184,6 +227,9 @@ export class Driver {
   }
 }
 
+const startMs = 15_000;
+/** The agent gives up before. */
+const joinMs = 25_000;
 /** A cluster whose workers take longer is used without waiting for them. */
 const readyMs = 5000;
 const shutdownMs = 5000;

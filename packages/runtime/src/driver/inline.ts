@@ -14,7 +14,7 @@ import {
   type CompiledInitOptions,
   type ToAgent,
 } from "@iono/core";
-import { driverNumber, firstWorkerNumber } from "../agent/options.ts";
+import * as numbers from "../agent/options.ts";
 import { introduce, setMember } from "../api/runtime.ts";
 import { Executor } from "../executor/executor.ts";
 import { AgentLink } from "../member/agent-link.ts";
@@ -26,6 +26,9 @@ import type { Sender } from "../owner/sender.ts";
 import { hostActor } from "../worker/host-actor.ts";
 import { defaultNamespace } from "./driver.ts";
 import { entryUrl } from "./launch.ts";
+
+const driverNumber = numbers.driverNumber(0);
+const firstWorkerNumber = numbers.firstWorkerNumber(0);
 
 /** Runs one task at a time, like a worker. */
 interface Lane {

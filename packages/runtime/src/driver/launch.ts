@@ -16,8 +16,8 @@ export interface LaunchedAgent {
 /** Running from source, Node strips the types of the files it runs; a build has one file a process. */
 const fromSource = import.meta.url.endsWith(".ts");
 
-function processFile(kind: "agent" | "worker"): string {
-  const here = new URL(fromSource ? `../${kind}/bin.ts` : `./${kind}/bin.js`, import.meta.url);
+function processFile(kind: "agent/bin" | "agent/cluster-bin" | "worker/bin"): string {
+  const here = new URL(fromSource ? `../${kind}.ts` : `./${kind}.js`, import.meta.url);
   return fileURLToPath(here);
 }
 
@@ -44,17 +44,21 @@ export function entryUrl(): string {
 }
 
 export function workerLaunch(): AgentOptions["worker"] {
-  return { execArgv: workerFlags(), file: processFile("worker") };
+  return { execArgv: workerFlags(), file: processFile("worker/bin") };
 }
 
 export function launchAgent(options: AgentOptions, events: LinkEvents): LaunchedAgent {
   const flags = fromSource ? ["--conditions=iono-source", "--no-warnings"] : [];
-  const child = spawn(process.execPath, [...flags, processFile("agent")], {
-    env: { ...process.env, IONO_BOOT: JSON.stringify(options) },
-    stdio: ["ignore", "inherit", "inherit", "pipe"],
-    // A process group of its own: Ctrl-C is for the driver, which then ends the cluster in order.
-    detached: true,
-  });
+  const child = spawn(
+    process.execPath,
+    [...flags, processFile(options.cluster === null ? "agent/bin" : "agent/cluster-bin")],
+    {
+      env: { ...process.env, IONO_BOOT: JSON.stringify(options) },
+      stdio: ["ignore", "inherit", "inherit", "pipe"],
+      // A process group of its own: Ctrl-C is for the driver, which then ends the cluster in order.
+      detached: true,
+    },
+  );
   // Without a file descriptor to spare there are no pipes at all, whatever the types say; the error comes a tick later.
   const socket = (child as Partial<ChildProcess>).stdio?.[3] as Socket | undefined;
   if (socket === undefined) {

@@ -85,6 +85,12 @@ export class Actors {
     }
   }
 
+  /** Every process of a node has ended with it. */
+  nodeGone(node: number, reason: string): void {
+    for (const process of this.directory.processesOf(node))
+      this.#handle({ type: "process ended", process, reason });
+  }
+
   kill(actor: number, reason: string): void {
     this.#handle({ type: "kill", actor, reason });
   }

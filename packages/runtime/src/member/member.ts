@@ -179,7 +179,8 @@ export class Member {
 
   // leases
 
-  pool(shape: string, resources: ResourceVector): LeasePool {
+  /** @param shape `leaseKey` of resources and strategy. */
+  pool(shape: string, resources: ResourceVector, strategy = ""): LeasePool {
     let pool = this.#pools.get(shape);
     if (pool === undefined) {
       const member = this;
@@ -187,9 +188,15 @@ export class Member {
         this.owner,
         {
           demand: (from, count) =>
-            this.agent.notify({ t: "demand", resources: from.resources as ResourceVector, count }),
+            this.agent.notify({
+              t: "demand",
+              resources: from.resources as ResourceVector,
+              shape,
+              strategy,
+              count,
+            }),
           release: (_from, worker, lease, isLost) =>
-            this.agent.notify({ t: "release", worker, lease, isLost }),
+            this.agent.notify({ t: "release", worker, lease, shape, isLost }),
           get loopback() {
             return member.#mayLoopBack(resources) ? member.#loopback : null;
           },
@@ -293,6 +300,14 @@ export class Member {
         this.#deaths.set(message.process, message.reason);
         this.owner.borrows.ownerDied(message.process, message.reason);
         break;
+      case "node ended":
+        this.owner.borrows.nodeDied(message.node, message.reason);
+        break;
+      case "never":
+        this.#pools
+          .get(message.shape)
+          ?.failQueued(new IonoError("Infeasible", `no node can ever run it: ${message.reason}`));
+        break;
       case "infeasible":
         this.options.warn(infeasibleText(message));
         break;
@@ -323,7 +338,8 @@ export class Member {
   #granted(grant: Extract<FromAgent, { t: "grant" }>): void {
     const pool = this.#pools.get(grant.shape);
     if (pool === undefined) {
-      this.agent.notify({ t: "release", worker: grant.worker, lease: grant.lease, isLost: false });
+      const { worker, lease, shape } = grant;
+      this.agent.notify({ t: "release", worker, lease, shape, isLost: false });
       return;
     }
     const onLost = (lost: Sender): void => {
@@ -332,7 +348,7 @@ export class Member {
     };
     const sender =
       this.peers.formerSender(grant.worker, onLost) ??
-      this.peers.sender(grant.worker, grant.path, grant.pid, onLost);
+      this.peers.sender(grant.worker, grant.path, grant.pid, onLost, grant.roundTripMs);
     sender.lease = grant.lease;
     sender.onProgress = () => pool.progressed(sender);
     pool.granted(sender);

@@ -86,7 +86,13 @@ export class Peers implements OwnerPeers {
   connectInstead: ((processNumber: number, onLost: (sender: Sender) => void) => Sender) | null = null;
 
   /** Connects to an executor in order to send it work. */
-  sender(processNumber: number, path: string, pid: number, onLost: (sender: Sender) => void): Sender {
+  sender(
+    processNumber: number,
+    path: string,
+    pid: number,
+    onLost: (sender: Sender) => void,
+    roundTripMs = 0,
+  ): Sender {
     if (this.connectInstead !== null) return this.connectInstead(processNumber, onLost);
     const isFar = this.#isFar(processNumber);
     const page = isFar ? undefined : platform().sharedPages?.create(linkPage.totalBytes);
@@ -96,7 +102,13 @@ export class Peers implements OwnerPeers {
       page === undefined ? null : `/proc/${process.pid}/fd/${page.fd}`,
       true,
     );
-    const sender = new Sender(processNumber, pid, peer.link, page ?? null, isFar ? new FarSide() : null);
+    const sender = new Sender(
+      processNumber,
+      pid,
+      peer.link,
+      page ?? null,
+      isFar ? new FarSide(roundTripMs) : null,
+    );
     peer.sender = sender;
     peer.onLost = () => onLost(sender);
     this.#senders.set(processNumber, peer);

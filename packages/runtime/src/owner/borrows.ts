@@ -7,6 +7,7 @@ import {
   frameKinds,
   IonoError,
   Lender,
+  nodeOf,
   type BorrowerInstruction,
   type LenderInstruction,
 } from "@iono/core";
@@ -82,6 +83,16 @@ export class Borrows implements Waiter {
       null,
       new Error(reason),
     );
+  }
+
+  /** Every process of a node is gone with it. */
+  nodeDied(node: number, reason: string): void {
+    const owners = new Set<number>();
+    for (const ref of this.#awaited.values()) {
+      const owner = ref.home.processNumber;
+      if (nodeOf(owner) === node) owners.add(owner);
+    }
+    for (const owner of owners) this.ownerDied(owner, reason);
   }
 
   replied(owner: number, link: Link, chunk: Buffer, start: number, end: number): void {

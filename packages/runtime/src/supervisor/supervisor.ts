@@ -1,0 +1,227 @@
+/**
+ * The supervisor of a machine of a cluster: starts gateway, head and agent as processes of their own, and starts anew
+ * what ends. It runs no user code and speaks to nobody outside the machine.
+ */
+import { IonoError } from "@iono/core";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { existsSync } from "node:fs";
+import type { ClusterAgentOptions } from "../agent/options.ts";
+import type { HeadProcessOptions } from "../head/options.ts";
+import { StartedGateway } from "../mesh/gateway/client-started.ts";
+import { workerLaunch } from "../driver/launch.ts";
+import { SupervisedChild } from "./child.ts";
+import type { FromChild } from "./messages.ts";
+import type { StartReport, SupervisorOptions } from "./options.ts";
+
+const stopMs = 8000;
+const headStartMs = 15_000;
+/** An agent that ended is started again, at first soon, then less and less often. */
+const backoffMs = [100, 500, 2000, 10_000];
+
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #report: (report: StartReport) => void;
+  readonly #ended: (reason: string) => void;
+  #gateway: StartedGateway | null = null;
+  #head: SupervisedChild | null = null;
+  #agent: SupervisedChild | null = null;
+  #stopping = false;
+  #reported = false;
+  #token = "";
+  #address = "";
+  #failures = 0;
+  /** Of a node that joined: for `iono status`. */
+  node = 0;
+  name = "";
+  readonly startedAtMs = Date.now();
+
+  constructor(
+    options: SupervisorOptions,
+    report: (report: StartReport) => void,
+    ended: (reason: string) => void,
+  ) {
+    this.#options = options;
+    this.#report = report;
+    this.#ended = ended;
+  }
+
+  async start(): Promise<void> {
+    try {
+      const { listen, head } = this.#options;
+      if (listen !== null) {
+        const { host, port, keys } = listen;
+        const joinPort = head === null ? null : head.joinPort;
+        this.#gateway = await StartedGateway.start({
+          host,
+          port,
+          joinPort,
+          keys,
+          clusterId: "",
+          serves: [],
+          guards: false,
+        });
+        this.#gateway.onTrouble = (message) => process.stderr.write(`iono: ${message}\n`);
+        this.#gateway.onBound = ({ path }) => {
+          this.#head?.tell({ t: "gateway", path });
+          this.#agent?.tell({ t: "gateway", path });
+        };
+      }
+      if (head !== null) await this.#startHead();
+      this.#startAgent();
+    } catch (error) {
+      this.#fail(error instanceof IonoError ? error.code : "Internal", (error as Error).message);
+    }
+  }
+
+  describe(): object {
+    return {
+      pid: process.pid,
+      node: this.node,
+      name: this.name,
+      address: this.#address,
+      isHead: this.#options.head !== null,
+      processes: {
+        gateway: this.#gateway?.pid ?? 0,
+        head: this.#head?.pid ?? 0,
+        agent: this.#agent?.pid ?? 0,
+      },
+      startedAtMs: this.startedAtMs,
+    };
+  }
+
+  /** Ends agent, head and gateway, in this order. */
+  async stop(reason: string): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    await this.#agent?.stop(reason, stopMs);
+    await this.#head?.stop(reason, stopMs);
+    await this.#gateway?.close();
+    this.#ended(reason);
+  }
+
+  // gateway and head
+
+  /** `host:port` where others dial. */
+  #endpoint(): string {
+    const { listen } = this.#options;
+    const bound = this.#gateway?.bound;
+    if (listen === null || bound === undefined) return "";
+    const { advertise, host } = listen;
+    if (/:\d+$/.test(advertise)) return advertise;
+    const shown = advertise === "" ? host : advertise;
+    return `${shown.includes(":") ? `[${shown}]` : shown}:${bound.port}`;
+  }
+
+  async #startHead(): Promise<void> {
+    const { listen, head } = this.#options;
+    const gateway = this.#gateway;
+    if (listen === null || head === null || gateway?.bound === undefined)
+      throw new IonoError("Internal", "a head without a gateway");
+    const options: HeadProcessOptions = {
+      supervisorPid: process.pid,
+      keys: listen.keys,
+      endpoint: this.#endpoint(),
+      joinPort: gateway.bound.joinPort,
+      gateway: { path: gateway.bound.path, secret: gateway.secret },
+      tokenMs: head.tokenMs,
+    };
+    const token = new Promise<string>((resolve, reject) => {
+      const child = new SupervisedChild(processFile("head"), options, (message) => {
+        if (message.t === "head ready") resolve(message.token);
+        else if (message.t === "failed") reject(new IonoError("BadOption", message.message));
+      });
+      this.#head = child;
+      void child.ended.then((how) => {
+        reject(new IonoError("ClusterLost", `the head ended at its start (${how})`));
+        if (!this.#stopping) void this.#lost(`the head ended (${how})`);
+      });
+      setTimeout(
+        () => reject(new IonoError("Unreachable", "the head did not start in time")),
+        headStartMs,
+      ).unref();
+    });
+    this.#token = await token;
+    this.#address = `iono://${this.#endpoint()}`;
+  }
+
+  async #lost(reason: string): Promise<void> {
+    process.stderr.write(`iono: ${reason}: the cluster is lost\n`);
+    await this.stop(reason);
+  }
+
+  // the agent
+
+  #startAgent(): void {
+    const { join: joining, node, directory, listen } = this.#options;
+    const gateway = this.#gateway;
+    const bound = gateway?.bound;
+    const options: ClusterAgentOptions = {
+      supervisorPid: process.pid,
+      node,
+      directory,
+      worker: workerLaunch(),
+      cluster: {
+        address: joining?.address ?? this.#address,
+        token: joining?.token ?? this.#token,
+        keys: joining === null || listen === null ? null : listen.keys,
+        gateway:
+          gateway === null || bound === undefined
+            ? null
+            : { path: bound.path, secret: gateway.secret, guards: joining !== null },
+        endpoint: joining === null ? "" : this.#endpoint(),
+      },
+    };
+    const child = new SupervisedChild(processFile("agent"), options, (message) => this.#fromAgent(message));
+    this.#agent = child;
+    void child.ended.then((how) => this.#agentEnded(child, how));
+  }
+
+  #fromAgent(message: FromChild): void {
+    if (message.t === "joined") {
+      this.#failures = 0;
+      this.node = message.node;
+      this.name = message.name;
+      if (this.#reported) return;
+      this.#reported = true;
+      const { node, name } = message;
+      this.#report({
+        t: "started",
+        node,
+        name,
+        address: this.#address,
+        token: this.#token,
+        pid: process.pid,
+      });
+    } else if (message.t === "failed") {
+      if (this.#reported) process.stderr.write(`iono: ${message.message}\n`);
+      else this.#fail(message.code, message.message);
+    }
+  }
+
+  #agentEnded(child: SupervisedChild, how: string): void {
+    if (this.#stopping || this.#agent !== child) return;
+    const delayMs = backoffMs[Math.min(this.#failures++, backoffMs.length - 1)];
+    process.stderr.write(`iono: the agent ended (${how}); it is started again in ${delayMs} ms\n`);
+    setTimeout(() => {
+      if (!this.#stopping) this.#startAgent();
+    }, delayMs);
+  }
+
+  #fail(code: string, message: string): void {
+    if (!this.#reported) {
+      this.#reported = true;
+      this.#report({ t: "failed", code, message });
+    }
+    void this.stop(message);
+  }
+}
+
+function processFile(kind: "head" | "agent"): string {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const extension = fromSource ? "ts" : "js";
+  const places = [join(here, `../${kind}/bin.${extension}`), join(here, `${kind}/bin.${extension}`)];
+  return places.find((place) => existsSync(place)) ?? places[0];
+}
+
+const fromSource = import.meta.url.endsWith(".ts");
