@@ -3,7 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describeLeaks, findLeaks, runVariable, sharedMemoryFiles } from "./leaks.ts";
+import { removeNamespace } from "./hosts/namespaces.ts";
+import { runVariable } from "./leaks-run.ts";
+import { describeLeaks, findLeaks, sharedMemoryFiles } from "./leaks.ts";
 
 /** How long what a test started may take to be gone: children notice the death of their parent within 5 s. */
 const graceMs = 6_000;
@@ -32,6 +34,7 @@ export function setup(): () => Promise<void> {
         // It has ended by itself meanwhile.
       }
     }
+    for (const name of leaks.namespaces) removeNamespace(name);
     rmSync(temporaryDirectory, { recursive: true, force: true });
     const lines = describeLeaks(leaks);
     if (lines.length > 0) throw new Error(`The test run left something behind:\n  ${lines.join("\n  ")}`);

@@ -1,16 +1,14 @@
 /**
- * What a test run leaves behind: processes, temporary files, shared memory.
+ * What a test run leaves behind: processes and what they listen on, temporary files, shared memory, network namespaces.
  *
  * Every run has an id, which its children inherit in the environment (`IONO_TEST_RUN`), so that runs side by
  * side on one machine do not see each other. Linux only: elsewhere nothing is found.
  */
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
-
-/** The id of the run; set for every process that the run starts. */
-export const runVariable = "IONO_TEST_RUN";
-/** The test file that started a process. */
-export const fileVariable = "IONO_TEST_FILE";
+import { leakedNamespaces } from "./hosts/namespaces.ts";
+import { fileVariable, runVariable } from "./leaks-run.ts";
+import { listeningSockets } from "./leaks-sockets.ts";
 
 export interface LeakedProcess {
   readonly pid: number;
@@ -18,6 +16,8 @@ export interface LeakedProcess {
   readonly title: string;
   /** The test file it comes from, when it is known. */
   readonly testFile: string | undefined;
+  /** `address:port` of the TCP sockets that it listens on. */
+  readonly listensOn: readonly string[];
 }
 
 function readOrEmpty(path: string): string {
@@ -65,7 +65,7 @@ export function leakedProcesses(runId: string): LeakedProcess[] {
     if (environment.get(runVariable) !== runId) continue;
     const title = titleOf(pid);
     if (title === "" || belongsToTheRunner(title)) continue;
-    found.push({ pid, title, testFile: environment.get(fileVariable) });
+    found.push({ pid, title, testFile: environment.get(fileVariable), listensOn: listeningSockets(pid) });
   }
   return found;
 }
@@ -121,6 +121,7 @@ export interface Leaks {
   readonly processes: readonly LeakedProcess[];
   readonly files: readonly string[];
   readonly sharedMemory: readonly string[];
+  readonly namespaces: readonly string[];
 }
 
 export function findLeaks(search: LeakSearch): Leaks {
@@ -129,6 +130,7 @@ export function findLeaks(search: LeakSearch): Leaks {
     processes: leakedProcesses(search.runId),
     files: leakedFiles(search.temporaryDirectory),
     sharedMemory: abandoned(sharedMemoryFiles().filter((path) => !before.has(path))),
+    namespaces: leakedNamespaces(search.runId),
   };
 }
 
@@ -136,10 +138,12 @@ export function findLeaks(search: LeakSearch): Leaks {
 export function describeLeaks(leaks: Leaks): string[] {
   return [
     ...leaks.processes.map(
-      ({ pid, title, testFile }) =>
-        `process ${pid} is alive${testFile ? ` (from ${testFile})` : ""}: ${title}`,
+      ({ pid, title, testFile, listensOn }) =>
+        `process ${pid} is alive${testFile ? ` (from ${testFile})` : ""}` +
+        `${listensOn.length > 0 ? `, listening on ${listensOn.join(", ")}` : ""}: ${title}`,
     ),
     ...leaks.files.map((path) => `left in the temporary directory: ${path}`),
     ...leaks.sharedMemory.map((path) => `left in shared memory: ${path}`),
+    ...leaks.namespaces.map((name) => `network namespace left: ${name}`),
   ];
 }

@@ -9,7 +9,7 @@ import { createHosts } from "./hosts.ts";
 import type { Hosts } from "./hosts.ts";
 import { leakedNamespaces, processesIn } from "./namespaces.ts";
 import { startRelay } from "./relay.ts";
-import { runVariable } from "../leaks.ts";
+import { runVariable } from "../leaks-run.ts";
 
 const available = hostsAvailable();
 const namespaces = (): string[] => leakedNamespaces(process.env[runVariable] ?? "iono-t-none");

@@ -5,7 +5,7 @@
 import { readdirSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runVariable } from "../leaks.ts";
+import { runVariable } from "../leaks-run.ts";
 import { namespacesDirectory, runSync } from "./commands.ts";
 
 /** Of the directories of hosts; the pid of who made them follows. */
