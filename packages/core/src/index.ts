@@ -137,6 +137,7 @@ export {
   writePieceHeader,
 } from "./protocol/objects.ts";
 export type { ObjectMessage, ObjectName, PieceHeader } from "./protocol/objects.ts";
+export type { BlockName } from "./machines/store-events.ts";
 export { TransferMachine } from "./machines/transfer.ts";
 export type {
   FetchFailure,

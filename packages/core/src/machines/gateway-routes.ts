@@ -68,9 +68,6 @@ export type GatewayInstruction =
       readonly isNews: boolean;
     };
 
-/** What to do with a message on a connection that is bound to nobody. */
-export type HelloAdmission = "check" | "later" | "ignore";
-
 interface Entry extends BoundConnection {
   heardMs: number;
 }
@@ -156,13 +153,12 @@ export class GatewayRoutes {
     return true;
   }
 
-  /** A hello came: whether to look at it. */
-  admitHello(connection: number, nowMs: number): HelloAdmission {
-    if (!this.#connectionHellos.take(connection, nowMs)) return "ignore";
-    return this.#hellos.take(nowMs) ? "check" : "later";
+  /** A hello came: whether to look at it now. */
+  admitHello(connection: number, nowMs: number): boolean {
+    return this.#connectionHellos.take(connection, nowMs) && this.#hellos.take(nowMs);
   }
 
-  /** Something came on an unbound connection: whether to ask it for its hello. */
+  /** Something came on an unbound connection that can do nothing with it: whether to tell it what is missing. */
   admitAsk(connection: number, nowMs: number): boolean {
     return this.#connectionAsks.take(connection, nowMs) && this.#asks.take(nowMs);
   }

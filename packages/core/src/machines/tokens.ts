@@ -101,7 +101,8 @@ export class TokenMachine {
     // Nothing is told of a token to those who do not know its secret.
     if (token === undefined || !isGenuine) return refuse("wrong", nowMs);
     if (nowMs >= token.expiresMs) return refuse("expired", token.expiresMs);
-    if (token.role !== role) return refuse("wrongRole", nowMs);
+    // A token for nodes is good for programs too.
+    if (token.role !== role && token.role !== "node") return refuse("wrongRole", nowMs);
     if (token.usedBy.has(publicKey)) return { type: "accepted", isRepeat: true };
     if (token.usedBy.size >= token.uses) return refuse("usedUp", nowMs);
     if (Number.isFinite(token.uses)) token.usedBy.add(publicKey);

@@ -6,6 +6,7 @@ import {
   channels,
   GatewayRoutes,
   hop,
+  hopRefusals,
   maxPingBytes,
   readDatagramHeader,
   type AllowedNode,
@@ -34,8 +35,8 @@ const tickMs = 1000;
 const informedMs = 1000;
 /** How soon after one look at all connections the next may follow. */
 const probeMs = 200;
-/** Small pieces of a larger buffer are copied, so that a queue does not hold more than it counts. */
-const copiedBytes = 4096;
+/** Pieces of a buffer this many times as large are copied, so that a queue does not hold much more than it counts. */
+const copiedShare = 2;
 const probe = Buffer.from([hop.probe]);
 const unknown = Buffer.from([hop.unknown]);
 
@@ -170,9 +171,10 @@ export class Gateway {
 
   #hello(connection: number, frame: Buffer): void {
     const nowMs = performance.now();
-    const admission = this.#routes.admitHello(connection, nowMs);
-    if (admission !== "check") {
+    if (!this.#routes.admitHello(connection, nowMs)) {
       this.#drop("helloRate");
+      if (this.#routes.admitAsk(connection, nowMs))
+        this.#outbox.note(connection, Buffer.from([hop.refused, hopRefusals.later]));
       return;
     }
     this.#hellos++;
@@ -273,8 +275,8 @@ export class Gateway {
     }
     const { channel, from, to } = header;
     const route = this.#routes.routeLocal(local, channel, from, to);
-    const isShort = datagram.length <= copiedBytes && route.kind === "connection";
-    this.#pass(route, header, isShort ? Buffer.from(datagram) : datagram);
+    const isPiece = datagram.buffer.byteLength > copiedShare * datagram.length;
+    this.#pass(route, header, isPiece && route.kind === "connection" ? Buffer.from(datagram) : datagram);
   }
 
   // on
