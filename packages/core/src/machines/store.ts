@@ -116,6 +116,10 @@ export class StoreMachine {
     return out;
   }
 
+  get progress(): number {
+    return this.#progress;
+  }
+
   stats(): StoreStats {
     const { capacityBytes } = this.#options;
     const waiting = this.#queue.length;

@@ -1,10 +1,18 @@
-import { IonoError, type ErrorCode, type RefusalReason, type StoreLocation } from "@iono/core";
+import {
+  formatNumberedId,
+  IonoError,
+  type ErrorCode,
+  type RefusalReason,
+  type StoreLocation,
+} from "@iono/core";
 import type { StoreReply } from "./store-protocol.ts";
 
 interface Details {
   readonly sizeBytes?: number;
   readonly capacityBytes?: number;
   readonly location?: StoreLocation;
+  /** The other node that refused. */
+  readonly node?: number;
 }
 
 const codes: Readonly<Record<RefusalReason, ErrorCode>> = {
@@ -18,7 +26,9 @@ const codes: Readonly<Record<RefusalReason, ErrorCode>> = {
 
 /** The error a user sees when the store refuses. */
 export function refusalError(reason: RefusalReason, details: Details = {}): IonoError {
-  return new IonoError(codes[reason], describe(details)[reason]);
+  const { node } = details;
+  const where = node === undefined ? "" : `${formatNumberedId("node", node)}: `;
+  return new IonoError(codes[reason], where + describe(details)[reason]);
 }
 
 /** The error for a reply that is not the grant which was asked for. */
@@ -30,10 +40,7 @@ function describe({ sizeBytes, capacityBytes, location }: Details): Readonly<Rec
   const size = sizeBytes === undefined ? "the object" : `an object of ${sizeBytes} bytes`;
   const store =
     capacityBytes === undefined ? "the object store" : `the object store (${capacityBytes} bytes)`;
-  const name =
-    location === undefined
-      ? "the object"
-      : `object ${location.block}.${location.generation} (${location.size} bytes)`;
+  const name = location === undefined ? "the object" : describeObject(location);
   return {
     full: `no room for ${size}: everything in ${store} is in use`,
     neverFits: `${size} is larger than ${store}`,
@@ -42,4 +49,10 @@ function describe({ sizeBytes, capacityBytes, location }: Details): Readonly<Rec
     lost: `the bytes of ${name} are gone: its writer died, or its copy on disk is damaged`,
     freed: `${name} was freed`,
   };
+}
+
+/** An object, as messages name it: `object 12.3 of node-2 (4096 bytes)`. */
+export function describeObject({ node, block, generation, size }: StoreLocation): string {
+  const where = node === 0 ? "" : ` of ${formatNumberedId("node", node)}`;
+  return `object ${block}.${generation}${where} (${size} bytes)`;
 }

@@ -39,6 +39,7 @@ const maxUnknown = 1_024;
  */
 export class StoreServer {
   readonly #options: StoreServerOptions;
+  readonly #capacityBytes: number;
   readonly #segment: Segment;
   readonly #machine: StoreMachine;
   readonly #spiller: Spiller;
@@ -59,6 +60,7 @@ export class StoreServer {
     if (options.spillDirs.length === 0)
       throw new IonoError("BadOption", "spillDirs must name a directory; got none");
     const capacityBytes = Math.floor(options.capacityBytes / 4096) * 4096;
+    this.#capacityBytes = capacityBytes;
     const segmentBytes = Math.max(capacityBytes, Math.min(maxSegmentBytes, capacityBytes * sparseness));
     this.#segment = options.platform.createSegment(segmentBytes, options.spillDirs[0]);
     if (this.#segment.warning !== undefined) options.onWarning?.(this.#segment.warning);
@@ -107,14 +109,13 @@ export class StoreServer {
       welcome: {
         path: this.#segment.path,
         segmentBytes: this.#segment.sizeBytes,
-        capacityBytes: this.#machine.stats().capacityBytes,
+        capacityBytes: this.#capacityBytes,
       },
       hello: (process, secret) => this.#hello(connection, process, secret),
       handle: (event) => this.handle(event),
       stats: () => ({ ...this.stats() }),
       whereIs: (block, generation) => this.#machine.whereIs(block, generation),
-      // Reading or writing the disk is getting somewhere, too.
-      progress: () => this.#machine.stats().progress + (this.#spiller.isWorking ? performance.now() : 0),
+      progress: () => this.progress,
       closed: (process, tickets) => {
         this.#unknown.delete(connection);
         if (process === undefined || this.#connections.get(process) !== connection) return;
@@ -123,6 +124,15 @@ export class StoreServer {
       },
     });
     this.#unknown.add(connection);
+  }
+
+  /** Changes while the store gets somewhere: reading or writing the disk is that, too. */
+  get progress(): number {
+    return this.#machine.progress + (this.#spiller.isWorking ? performance.now() : 0);
+  }
+
+  get capacityBytes(): number {
+    return this.#capacityBytes;
   }
 
   stats(): StoreStats & { readonly spillFiles: number; readonly backing: Segment["backing"] } {
