@@ -11,6 +11,10 @@ const shared = {
 /** Processes and threads that never load user code: each is one file, so that starting one reads one file. */
 const alone = {
   "agent/bin": "src/agent/bin.ts",
+  "agent/cluster-bin": "src/agent/cluster-bin.ts",
+  "head/bin": "src/head/bin.ts",
+  "supervisor/bin": "src/supervisor/bin.ts",
+  tools: "src/tools/index.ts",
   "gateway/bin": "src/mesh/gateway/bin.ts",
   // The agent starts it by its name beside its own file.
   "agent/spill-worker": "src/objects/spill-worker.ts",

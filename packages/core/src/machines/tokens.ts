@@ -11,12 +11,14 @@
 
 /** What whoever joins becomes. */
 export type JoinRole = "node" | "client";
+/** What a token is good for. */
+export type TokenRole = JoinRole | "any";
 
 export interface TokenRecord {
   readonly id: string;
   /** Of the secret, in hex. */
   readonly hash: string;
-  readonly role: JoinRole;
+  readonly role: TokenRole;
   /** `Infinity` without a limit. */
   readonly uses: number;
   readonly expiresMs: number;
@@ -51,7 +53,7 @@ export const maxTokenUses = 100_000;
 interface Token {
   readonly id: string;
   readonly hash: string;
-  readonly role: JoinRole;
+  readonly role: TokenRole;
   readonly uses: number;
   readonly expiresMs: number;
   readonly usedBy: Set<string>;

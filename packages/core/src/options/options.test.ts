@@ -341,8 +341,13 @@ describe("init options", () => {
   });
 
   it.each([
-    [{ address: "iono://x:1" }, /^init option address is not in this version/],
-    [{ token: "t" }, /^init option token is not in this version/],
+    [{ address: "iono://x:1" }, /^init option token must be the token that `iono start --head`/],
+    [{ token: "t" }, /^init option address must be the address of the cluster/],
+    [
+      { address: "iono://x:1", token: "t", inline: true },
+      /^init option inline must be false with an address/,
+    ],
+    [{ address: 5 }, 'init option address must be "iono://host:port"; got 5'],
     [{ dashboard: true }, /^init option dashboard is not in this version/],
     [{ runtimeEnv: {} }, /^init option runtimeEnv is not in this version/],
     [{ num_cpus: 2 }, "init option num_cpus is unknown; did you mean numCpus?"],

@@ -75,6 +75,11 @@ export function loadKeys(directory: string): CurveKeys {
   }
 }
 
+/** Whether there are keys in the directory, whatever they are worth. */
+export function hasKeys(directory: string): boolean {
+  return fs.existsSync(path.join(directory, secretFile));
+}
+
 function readKeys(file: string): CurveKeys | undefined {
   let fd: number;
   try {

@@ -1,7 +1,7 @@
 /** What `iono start` tells the supervisor, complete: passed in the environment variable `IONO_BOOT`. */
-import type { Labels, ResourceVector } from "@iono/core";
-import type { CurveKeys } from "../mesh/keys.ts";
+import type { InitOptions, Labels, ResourceVector } from "@iono/core";
 
+/** What an agent is told of its node. */
 export interface NodeOptions {
   /** "": the head finds one. */
   readonly name: string;
@@ -13,23 +13,28 @@ export interface NodeOptions {
 }
 
 export interface ListenOptions {
+  /** IP address of this machine; `0.0.0.0` or `::` for all. */
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
-  /** Where others dial; "" for the bound address. `host` or `host:port`. */
+  /** Where others dial, `host` or `host:port`; "" for the bound address. */
   readonly advertise: string;
-  readonly keys: CurveKeys;
+  /** Directory of the keys; "" makes some that are kept in memory: on loopback only. */
+  readonly keys: string;
 }
 
-export interface SupervisorOptions {
-  readonly version: string;
-  /** Set for a head. */
+export interface StartRequest {
+  /** Set for a head. `joinPort` 0: any free one. */
   readonly head: { readonly joinPort: number; readonly tokenMs: number } | null;
   /** Set for a node that joins. */
   readonly join: { readonly address: string; readonly token: string } | null;
   /** Null for a node that only dials. */
   readonly listen: ListenOptions | null;
-  readonly node: NodeOptions;
+  readonly name: string;
+  readonly node: Pick<
+    InitOptions,
+    "numCpus" | "numGpus" | "resources" | "labels" | "objectStore" | "spillDir" | "maxWorkers"
+  >;
   /** Directory where packages of workers are found, and where relative paths of the node start. */
   readonly directory: string;
 }
@@ -47,9 +52,9 @@ export type StartReport =
     }
   | { readonly t: "failed"; readonly code: string; readonly message: string };
 
-export function readSupervisorOptions(): SupervisorOptions {
+export function readStartRequest(): StartRequest {
   const text = process.env["IONO_BOOT"];
   delete process.env["IONO_BOOT"];
   if (text === undefined) throw new Error("a supervisor is started by `iono start`, not by hand");
-  return JSON.parse(text) as SupervisorOptions;
+  return JSON.parse(text) as StartRequest;
 }

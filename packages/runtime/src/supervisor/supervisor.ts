@@ -2,17 +2,20 @@
  * The supervisor of a machine of a cluster: starts gateway, head and agent as processes of their own, and starts anew
  * what ends. It runs no user code and speaks to nobody outside the machine.
  */
-import { IonoError } from "@iono/core";
-import { dirname, join } from "node:path";
+import { compileInitOptions, IonoError } from "@iono/core";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { existsSync } from "node:fs";
 import type { ClusterAgentOptions } from "../agent/options.ts";
 import type { HeadProcessOptions } from "../head/options.ts";
 import { StartedGateway } from "../mesh/gateway/client-started.ts";
 import { workerLaunch } from "../driver/launch.ts";
+import { machineTotals } from "../driver/machine.ts";
+import { loadKeys, makeKeys, type CurveKeys } from "../mesh/keys.ts";
+import { storeSpillDirs } from "../objects/index.ts";
 import { SupervisedChild } from "./child.ts";
 import type { FromChild } from "./messages.ts";
-import type { StartReport, SupervisorOptions } from "./options.ts";
+import type { NodeOptions, StartReport, StartRequest } from "./options.ts";
 
 const stopMs = 8000;
 const headStartMs = 15_000;
@@ -20,7 +23,9 @@ const headStartMs = 15_000;
 const backoffMs = [100, 500, 2000, 10_000];
 
 export class Supervisor {
-  readonly #options: SupervisorOptions;
+  readonly #options: StartRequest;
+  readonly #node: NodeOptions;
+  readonly #keys: CurveKeys;
   readonly #report: (report: StartReport) => void;
   readonly #ended: (reason: string) => void;
   #gateway: StartedGateway | null = null;
@@ -36,12 +41,10 @@ export class Supervisor {
   name = "";
   readonly startedAtMs = Date.now();
 
-  constructor(
-    options: SupervisorOptions,
-    report: (report: StartReport) => void,
-    ended: (reason: string) => void,
-  ) {
+  constructor(options: StartRequest, report: (report: StartReport) => void, ended: (reason: string) => void) {
     this.#options = options;
+    this.#node = nodeOptions(options);
+    this.#keys = keysOf(options);
     this.#report = report;
     this.#ended = ended;
   }
@@ -50,7 +53,8 @@ export class Supervisor {
     try {
       const { listen, head } = this.#options;
       if (listen !== null) {
-        const { host, port, keys } = listen;
+        const { host, port } = listen;
+        const keys = this.#keys;
         const joinPort = head === null ? null : head.joinPort;
         this.#gateway = await StartedGateway.start({
           host,
@@ -120,14 +124,14 @@ export class Supervisor {
       throw new IonoError("Internal", "a head without a gateway");
     const options: HeadProcessOptions = {
       supervisorPid: process.pid,
-      keys: listen.keys,
+      keys: this.#keys,
       endpoint: this.#endpoint(),
       joinPort: gateway.bound.joinPort,
       gateway: { path: gateway.bound.path, secret: gateway.secret },
       tokenMs: head.tokenMs,
     };
     const token = new Promise<string>((resolve, reject) => {
-      const child = new SupervisedChild(processFile("head"), options, (message) => {
+      const child = new SupervisedChild(processFile("head/bin"), options, (message) => {
         if (message.t === "head ready") resolve(message.token);
         else if (message.t === "failed") reject(new IonoError("BadOption", message.message));
       });
@@ -153,18 +157,18 @@ export class Supervisor {
   // the agent
 
   #startAgent(): void {
-    const { join: joining, node, directory, listen } = this.#options;
+    const { join: joining, directory, listen } = this.#options;
     const gateway = this.#gateway;
     const bound = gateway?.bound;
     const options: ClusterAgentOptions = {
       supervisorPid: process.pid,
-      node,
+      node: this.#node,
       directory,
       worker: workerLaunch(),
       cluster: {
         address: joining?.address ?? this.#address,
         token: joining?.token ?? this.#token,
-        keys: joining === null || listen === null ? null : listen.keys,
+        keys: joining === null || listen === null ? null : this.#keys,
         gateway:
           gateway === null || bound === undefined
             ? null
@@ -172,7 +176,9 @@ export class Supervisor {
         endpoint: joining === null ? "" : this.#endpoint(),
       },
     };
-    const child = new SupervisedChild(processFile("agent"), options, (message) => this.#fromAgent(message));
+    const child = new SupervisedChild(processFile("agent/cluster-bin"), options, (message) =>
+      this.#fromAgent(message),
+    );
     this.#agent = child;
     void child.ended.then((how) => this.#agentEnded(child, how));
   }
@@ -217,10 +223,33 @@ export class Supervisor {
   }
 }
 
-function processFile(kind: "head" | "agent"): string {
+/** @throws IonoError BadOption. */
+function nodeOptions({ name, node }: StartRequest): NodeOptions {
+  const compiled = compileInitOptions(node, machineTotals());
+  const { resources, labels, objectStoreBytes, spillDir, maxWorkers } = compiled;
+  // What is wrong with the directory is said here, not by an agent that ends.
+  const directories = spillDir === "" ? "" : storeSpillDirs(spillDir).join(delimiter);
+  return { name, resources, labels, objectStoreBytes, spillDir: directories, maxWorkers };
+}
+
+/** @throws IonoError BadOption. */
+function keysOf({ listen }: StartRequest): CurveKeys {
+  if (listen === null || (listen.keys === "" && isLoopback(listen.host))) return makeKeys();
+  if (listen.keys !== "") return loadKeys(listen.keys);
+  throw new IonoError(
+    "BadOption",
+    `listening at ${listen.host}, beyond this machine, needs keys: run \`iono keys\` once to make them`,
+  );
+}
+
+function isLoopback(host: string): boolean {
+  return host === "::1" || /^127\./.test(host);
+}
+
+function processFile(kind: "head/bin" | "agent/cluster-bin"): string {
   const here = dirname(fileURLToPath(import.meta.url));
   const extension = fromSource ? "ts" : "js";
-  const places = [join(here, `../${kind}/bin.${extension}`), join(here, `${kind}/bin.${extension}`)];
+  const places = [join(here, `../${kind}.${extension}`), join(here, `${kind}.${extension}`)];
   return places.find((place) => existsSync(place)) ?? places[0];
 }
 
