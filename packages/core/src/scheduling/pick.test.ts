@@ -107,7 +107,7 @@ describe("a named node", () => {
 });
 
 describe("labels", () => {
-  const nodes = [
+  const nodes: readonly Partial<NodeChange>[] = [
     { total: cpus(2, 1), labels: { gpu: "H100", zone: "a" } },
     { total: cpus(2, 1), labels: { gpu: "A100", zone: "b" } },
     { total: cpus(2), labels: {} },

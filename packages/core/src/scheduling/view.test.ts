@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Labels } from "../labels.ts";
 import { hybridStrategy, parseStrategyKey } from "../options/scheduling.ts";
 import { fits, parseResources, type ResourceVector } from "../resources.ts";
 import { readViewDelta, type NodeChange, type ViewDelta } from "./node-view.ts";
@@ -140,7 +141,7 @@ describe("indexes", () => {
       isGone: fc.constantFrom(true, false, false, false),
       total: vector.map(asVector),
       available: vector.map(asVector),
-      labels: fc.constantFrom({}, { zone: "a" }, { zone: "b" }),
+      labels: fc.constantFrom<Labels>({}, { zone: "a" }, { zone: "b" }),
       isAlive: fc.boolean(),
       isDraining: fc.constantFrom(true, false, false),
       queued: fc.nat(50),
