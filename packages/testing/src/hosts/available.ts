@@ -1,5 +1,6 @@
 /** Whether hosts can be made on this machine. */
 import { runSync } from "./commands.ts";
+import { prepareScript, unshareCommand } from "./machine.ts";
 import { namespaceName, removeNamespace } from "./namespaces.ts";
 
 export type HostsAvailable =
@@ -29,14 +30,13 @@ function tryOut(): HostsAvailable {
   ])
     if (!runSync(command, [option]).ok) return { ok: false, why: `the command ${command} is not there` };
   const name = namespaceName(0, "probe");
-  const shell = ["sh", "-c", "mount --bind /etc/hosts /etc/hosts && echo probe >/proc/sys/kernel/hostname"];
   try {
     for (const args of [
       ["ip", "netns", "add", name],
       ["ip", "-n", name, "link", "add", "name", "br0", "type", "bridge"],
       ["ip", "-n", name, "link", "add", "name", "p1", "type", "veth", "peer", "name", "eth0"],
       ["tc", "-n", name, "qdisc", "add", "dev", "p1", "root", "handle", "1:", "htb"],
-      ["nsenter", `--net=/run/netns/${name}`, "unshare", "--mount", "--uts", ...shell],
+      unshareCommand(name, prepareScript, ["/etc/hosts", "probe"]),
     ]) {
       const { ok, said } = runSync(args[0], args.slice(1));
       if (!ok) return { ok: false, why: `${args.join(" ")}: ${said}` };

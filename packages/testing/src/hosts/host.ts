@@ -1,8 +1,8 @@
-/** One machine of a test: a network namespace with an address, a name and a directory of its own. */
+/** One machine of a test: an address, a name, processes, mounts and a directory of its own. */
 import { spawn } from "node:child_process";
 import type { ChildProcess, SpawnOptions } from "node:child_process";
-import { namespacesDirectory } from "./commands.ts";
-import { signalAll } from "./namespaces.ts";
+import { fileURLToPath } from "node:url";
+import { Machine } from "./machine.ts";
 import type { LinkSettings } from "./shape.ts";
 
 export interface HostRunOptions {
@@ -40,9 +40,6 @@ export interface HostOptions {
   readonly network: HostNetwork;
 }
 
-/** Takes the file of names and the host's name, then becomes the command. */
-const enter = 'mount --bind "$1" /etc/hosts && echo "$2" >/proc/sys/kernel/hostname && shift 2 && exec "$@"';
-
 export class Host {
   readonly name: string;
   readonly address: string;
@@ -50,7 +47,7 @@ export class Host {
   readonly directory: string;
   /** Nobody can open a connection to it; it can open them to others. */
   readonly nat: boolean;
-  readonly #hostsFile: string;
+  readonly #machine: Machine;
   readonly #network: HostNetwork;
   readonly #children = new Set<ChildProcess>();
 
@@ -60,24 +57,33 @@ export class Host {
     this.namespace = namespace;
     this.directory = directory;
     this.nat = nat;
-    this.#hostsFile = hostsFile;
+    this.#machine = new Machine({ name, namespace, hostsFile });
     this.#network = network;
   }
 
+  /** Not for users. */
+  boot(): Promise<void> {
+    return this.#machine.boot();
+  }
+
   /**
-   * Starts a process on this host, in its namespace and under its host name; the hosts are known to it by their names.
-   * The child's pid is the command's own. Files are shared with all hosts, but for TMPDIR, XDG_RUNTIME_DIR and HOME.
+   * Starts a process on this host. It sees the other hosts by their names, only the processes of this host, and the
+   * files of all but with its own TMPDIR, XDG_RUNTIME_DIR, HOME and /dev/shm. The child's pid is of a process that
+   * stands for it and ends as it does; its `kill` reaches the command itself.
    */
   spawn(command: string, args: readonly string[] = [], options: SpawnOptions = {}): ChildProcess {
-    const { TMPDIR, XDG_RUNTIME_DIR, HOME } = this.environment;
-    const env = { ...process.env, TMPDIR, XDG_RUNTIME_DIR, HOME, ...options.env };
-    const namespace = `--net=${namespacesDirectory}/${this.namespace}`;
-    const shell = ["sh", "-c", enter, "enter", this.#hostsFile, this.name, command, ...args];
-    const child = spawn("nsenter", [namespace, "unshare", "--mount", "--uts", ...shell], {
-      cwd: this.directory,
-      ...options,
-      env,
-    });
+    const { cwd = this.directory } = options;
+    const directory = cwd instanceof URL ? fileURLToPath(cwd) : cwd;
+    const [program, ...rest] = this.#machine.enterCommand(directory, command, args);
+    const env = { ...process.env, ...this.environment, ...options.env };
+    const child = spawn(program, rest, { ...options, cwd: "/", env });
+    const killWaiting = child.kill.bind(child);
+    child.kill = (signal) => {
+      const pid = child.pid === undefined ? undefined : this.#machine.entered(child.pid);
+      // One that stands for a stopped process is stopped as well, and has to be told first.
+      if (pid === undefined || signal === "SIGCONT") return killWaiting(signal);
+      return process.kill(pid, signal);
+    };
     this.#children.add(child);
     child.once("exit", () => this.#children.delete(child));
     child.on("error", () => this.#children.delete(child));
@@ -146,13 +152,33 @@ export class Host {
 
   /** Sends a signal to every process of the host, such as SIGSTOP to freeze it; how many there were. */
   signal(signal: NodeJS.Signals): number {
-    return signalAll(this.namespace, signal);
+    const pids = this.#machine.processes();
+    for (const pid of pids) {
+      try {
+        process.kill(pid, signal);
+      } catch {
+        // It ended meanwhile.
+      }
+    }
+    if (signal === "SIGCONT") for (const child of this.#children) child.kill(signal);
+    return pids.length;
   }
 
-  /** As if its power were cut: nobody hears of the end of what ran on it. `linkUp` connects it again. */
+  /** Ids of the processes that run here, as this process calls them. */
+  processes(): number[] {
+    return this.#machine.processes();
+  }
+
+  /** As if its power were cut: nobody hears of the end of what ran on it. Then it is up again, its link down. */
   async crash(): Promise<void> {
     await this.linkDown();
-    while (this.signal("SIGKILL") > 0) await new Promise((resolve) => setImmediate(resolve));
+    await this.#machine.halt();
+    await this.boot();
+  }
+
+  /** Not for users: ends everything. */
+  halt(): Promise<void> {
+    return this.#machine.halt();
   }
 
   /** Not for users: settles when every child has ended that was spawned here. */

@@ -41,9 +41,9 @@ describe.skipIf(!available.ok)(`hosts${available.ok ? "" : ` (skipped: ${availab
     await once(child.stdout!, "data");
   }
 
-  /** What a program on `from` hears of the echo at `to`. Silence is awaited for a second, all else for 20. */
+  /** What a program on `from` hears of the echo at `to`. Silence is awaited for half a second, all else for 20 s. */
   async function ask(from: string, to: string, expected: "echo" | "silence", port = 7000): Promise<string> {
-    const wait = expected === "silence" ? 1_000 : 20_000;
+    const wait = expected === "silence" ? 500 : 20_000;
     const args = ["-e", askEcho, to, String(port), String(wait)];
     const { stdout, stderr } = await hosts.host(from).run(process.execPath, args);
     return stdout.trim() + stderr;
@@ -64,16 +64,53 @@ describe.skipIf(!available.ok)(`hosts${available.ok ? "" : ` (skipped: ${availab
     expect(await ask("two", "one", "echo")).toBe("echo");
   });
 
-  test("this process is on none of them", () => {
-    expect(hosts.all.flatMap(({ namespace }) => processesIn(namespace))).not.toContain(process.pid);
+  test("see only the processes of their own", async () => {
+    const one = hosts.host("one");
+    const list = `fs.readdirSync("/proc").filter((name) => Number(name) > 0).length`;
+    const { stdout } = await one.run(process.execPath, ["-p", list]);
+    // The keeper's two, the echo, and the one that asks.
+    expect(stdout).toBe("4\n");
+    expect(one.processes()).toHaveLength(1);
+    expect(hosts.all.flatMap((host) => host.processes())).not.toContain(process.pid);
   });
 
-  test("the child's pid is the command's own", async () => {
-    const child = hosts.host("one").spawn("sleep", ["1000"]);
-    await once(child, "spawn");
-    while (!processesIn(hosts.host("one").namespace).includes(child.pid!)) await new Promise(setImmediate);
+  test("two programs of one host see the same machine, and another host another one", async () => {
+    const tell = "readlink /proc/self/ns/mnt /proc/self/ns/pid /proc/self/ns/uts; ls /dev/shm";
+    const told = async (name: string): Promise<string> =>
+      (await hosts.host(name).run("sh", ["-c", tell])).stdout;
+    await hosts.host("one").run("touch", ["/dev/shm/here"]);
+    expect(await told("one")).toBe(await told("one"));
+    expect(await told("one")).toMatch(/here/);
+    expect(await told("two")).not.toMatch(/here/);
+  });
+
+  test("an orphan that has ended leaves no zombie", async () => {
+    const orphan = 'sh -c "sleep 0.1 & echo \\$! >&3"';
+    const script = `pid=$(${orphan} 3>&1 >/dev/null); while kill -0 $pid 2>/dev/null; do sleep 0.05; done; echo gone`;
+    expect((await hosts.host("one").run("sh", ["-c", script])).stdout).toBe("gone\n");
+  });
+
+  test("a signal to a child reaches the command, and the child ends as it does", async () => {
+    const one = hosts.host("one");
+    const program = `process.on("SIGTERM", () => { console.log("heard"); process.exit(7); }); console.log("up"); setInterval(() => {}, 1e6);`;
+    const child = one.spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+    expect(String((await once(child.stdout!, "data"))[0])).toBe("up\n");
     child.kill("SIGTERM");
-    expect(await once(child, "exit")).toEqual([null, "SIGTERM"]);
+    const [[heard], [code]] = await Promise.all([once(child.stdout!, "data"), once(child, "exit")]);
+    expect([String(heard), code]).toEqual(["heard\n", 7]);
+    const killed = one.spawn("sleep", ["1000"]);
+    while (one.processes().length < 2) await new Promise((resolve) => setImmediate(resolve));
+    killed.kill("SIGKILL");
+    expect(await once(killed, "exit")).toEqual([null, "SIGKILL"]);
+    expect(one.processes()).toHaveLength(1);
+  });
+
+  test("a host is frozen and goes on", async () => {
+    const two = hosts.host("two");
+    expect(two.signal("SIGSTOP")).toBe(1);
+    expect(await ask("one", "two", "silence")).toBe("silence");
+    two.signal("SIGCONT");
+    expect(await ask("one", "two", "echo")).toBe("echo");
   });
 
   test("nobody can open a connection to one behind NAT; it can open them to others", async () => {
@@ -177,13 +214,18 @@ describe.skipIf(!available.ok)(`hosts${available.ok ? "" : ` (skipped: ${availab
 
   test("a crash ends all that runs there, and nobody is told", async () => {
     const doomed = hosts.host("two");
-    const { namespace } = doomed;
-    expect(processesIn(namespace)).not.toEqual([]);
+    expect(doomed.processes()).not.toEqual([]);
     await doomed.crash();
-    expect(processesIn(namespace)).toEqual([]);
+    expect(doomed.processes()).toEqual([]);
     expect(await ask("one", "two", "silence")).toBe("silence");
     await doomed.linkUp();
     expect(await ask("one", "two", "echo")).toBe("ECONNREFUSED");
+  });
+
+  test("a program that does not exist ends with what the shell says", async () => {
+    const { exitCode, stderr } = await hosts.host("one").run("no-such-program");
+    expect(exitCode).toBe(127);
+    expect(stderr).toContain("no-such-program");
   });
 
   test("a mistake is named", async () => {

@@ -176,6 +176,7 @@ class SwitchedHosts implements Hosts, HostNetwork {
       ]);
     }
     for (const port of this.#ports.values()) await this.#shape(port, treeLines);
+    await Promise.all(this.all.map((host) => host.boot()));
   }
 
   setLink(name: string, settings: LinkSettings): Promise<void> {
@@ -223,9 +224,8 @@ class SwitchedHosts implements Hosts, HostNetwork {
     await this.#changes.catch(() => {}); // Whoever asked for the change has been told.
     open.delete(this.#remove);
     if (open.size === 0) process.off("exit", removeAllOpen);
-    const ended = this.all.map((host) => host.ended());
+    await Promise.all(this.all.flatMap((host) => [host.ended(), host.halt()]));
     this.#remove();
-    await Promise.all(ended);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
