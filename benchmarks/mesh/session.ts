@@ -190,7 +190,7 @@ async function measureSession(
     network,
     events: { linked: () => {}, health: (_node, health) => console.error(health) },
   });
-  const payload = Buffer.alloc(4 * MiB, 7);
+  const payload = Buffer.alloc(MiB, 7);
   const bulk = mesh.link(headNode, "bulk");
   let start = performance.now();
   const done = answer(bulk);

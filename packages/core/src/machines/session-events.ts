@@ -55,6 +55,8 @@ export interface Transmit<P> {
 export type SessionInstruction<P> =
   | Transmit<P>
   | { readonly type: "deliver"; readonly payload: P; readonly isData: boolean }
+  /** The payload was sent once, and has arrived: nothing reads it any more. */
+  | { readonly type: "released"; readonly payload: P }
   /** The peer is there, and knows this session. */
   | { readonly type: "established" }
   /** The peer has sent all that it had. */

@@ -13,7 +13,7 @@ export const maxWindowBytes = 64 * 1024 * 1024;
 const firstWindowBytes = 128 * 1024;
 
 /** A window holds so long a time of the measured rate … */
-const windowMs = 150;
+const windowMs = 100;
 /** … or so many round trips, … */
 const windowRoundTrips = 2;
 /** … but not more than this beyond the round trip. */

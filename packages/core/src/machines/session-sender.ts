@@ -103,14 +103,18 @@ export class SessionSender<P> {
     return undefined;
   }
 
-  /** False when it speaks of what was never sent. */
-  acknowledge(acknowledged: number, selective: number, now: number): boolean {
+  /**
+   * False when it speaks of what was never sent. Adds to `released` the payloads that were sent only once, and are
+   * acknowledged.
+   */
+  acknowledge(acknowledged: number, selective: number, now: number, released: P[]): boolean {
     if (acknowledged >= this.#nextSequence) return false;
     let arrivedBytes = 0;
     while (this.#head < this.#sent.length && this.#sent[this.#head].sequence <= acknowledged) {
       const segment = this.#sent[this.#head++];
       arrivedBytes += this.#arrived(segment);
       this.#unacknowledgedBytes -= segment.bytes;
+      if (segment.sends === 1) released.push(segment.payload);
     }
     this.#compact();
     if (selective !== 0 && this.#head < this.#sent.length) {

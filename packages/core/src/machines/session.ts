@@ -232,10 +232,10 @@ export class SessionMachine<P> {
     this.#heard(now, out);
     const roundTripMs = this.#echo.take(header, now);
     if (roundTripMs !== undefined) this.#sender.rate.measured(roundTripMs, now);
-    if (!this.#sender.acknowledge(header.acknowledged, header.selective, now)) {
-      this.#end("broken", out);
-      return;
-    }
+    const released: P[] = [];
+    if (!this.#sender.acknowledge(header.acknowledged, header.selective, now, released))
+      return this.#end("broken", out);
+    for (const each of released) out.push({ type: "released", payload: each });
     if (type === sessionTypes.ping) this.#receiver.acknowledgeAt = now;
     if (type === sessionTypes.segment) this.#takeSegment(header, payload, bytes, now, out);
     this.#resend(now, out);

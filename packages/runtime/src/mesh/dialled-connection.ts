@@ -2,7 +2,7 @@
  * The connection to a gateway that this node dials, on one channel: kept up, whatever becomes of its sockets. A socket
  * that ends, is refused, or hears nothing for a while though it asks, gives way to a new one.
  */
-import { hop, hopRefusals, datagramVersion } from "@iono/core";
+import { connectionIdleMs, hop, hopRefusals, datagramVersion } from "@iono/core";
 import { performance } from "node:perf_hooks";
 import { Backoff } from "./backoff.ts";
 import { DialledSocket, type SocketOptions } from "./dialled-socket.ts";
@@ -29,6 +29,9 @@ const tickMs = 1000;
 const silentMs = 5000;
 /** So long, a socket may try to connect; then another one resolves the name of the host anew. */
 const connectMs = 30_000;
+/** Asked so often also while the gateway sends: it forgets those of whom it hears nothing. */
+const mostPingGapMs = connectionIdleMs / 3;
+const lateTickMs = 500;
 const ping = Buffer.from([hop.ping]);
 
 const refusals: Readonly<Record<number, string>> = {
@@ -47,6 +50,8 @@ export class DialledConnection {
   /** Since when it is in this state. */
   #sinceMs = 0;
   #heardMs = 0;
+  #tickedMs = performance.now();
+  #pingedMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
   /** When a datagram last came or went. */
@@ -159,6 +164,10 @@ export class DialledConnection {
 
   #tick(): void {
     const now = performance.now();
+    // When this process stood still, the silence was its own.
+    const lateMs = now - this.#tickedMs - tickMs;
+    if (lateMs > lateTickMs) this.#heardMs = Math.min(now, Math.max(this.#sinceMs, this.#heardMs) + lateMs);
+    this.#tickedMs = now;
     const silentSince = now - Math.max(this.#sinceMs, this.#heardMs);
     switch (this.#state) {
       case "connecting":
@@ -171,7 +180,10 @@ export class DialledConnection {
         break;
       case "up":
         if (silentSince >= silentMs) this.#ended(`nothing came for ${Math.round(silentSince)} ms`);
-        else if (now - this.#heardMs >= tickMs * 0.9) this.#socket?.send(ping);
+        else if (now - this.#heardMs >= tickMs * 0.9 || now - this.#pingedMs >= mostPingGapMs) {
+          this.#pingedMs = now;
+          this.#socket?.send(ping);
+        }
         break;
     }
   }

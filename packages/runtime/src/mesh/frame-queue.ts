@@ -12,6 +12,7 @@ import {
   type FrameKind,
 } from "@iono/core";
 import type { Lane } from "../links/link.ts";
+import type { SegmentPool } from "./segment-pool.ts";
 
 /** Room in front of a segment. */
 export const segmentHeadBytes = datagramHeaderBytes + sessionHeaderBytes;
@@ -36,6 +37,7 @@ type Item =
 
 class LaneQueue {
   readonly #laneBit: number;
+  readonly #pool: SegmentPool;
   #items: Item[] = [];
   #first = 0;
   /** The pack that is being filled, up to `#end`; null: none. */
@@ -46,8 +48,9 @@ class LaneQueue {
   /** Bytes that wait, with the headers of frames. */
   bytes = 0;
 
-  constructor(laneBit: number) {
+  constructor(laneBit: number, pool: SegmentPool) {
     this.#laneBit = laneBit;
+    this.#pool = pool;
   }
 
   add(kind: FrameKind, payload: Uint8Array): void {
@@ -122,7 +125,7 @@ class LaneQueue {
   /** Pieces of the large frames at the front. */
   #gather(mostBytes: number): { readonly datagram: Buffer; readonly bytes: number } {
     const bytes = this.#gatheredBytes(mostBytes);
-    const datagram = Buffer.allocUnsafe(segmentHeadBytes + bytes);
+    const datagram = this.#pool.take(segmentHeadBytes + bytes);
     const end = segmentHeadBytes + bytes;
     let to = segmentHeadBytes;
     while (to < end) {
@@ -176,8 +179,13 @@ class LaneQueue {
 const noBytes = Buffer.alloc(0);
 
 export class FrameQueue {
-  readonly #control = new LaneQueue(0);
-  readonly #data = new LaneQueue(dataLaneBit);
+  readonly #control: LaneQueue;
+  readonly #data: LaneQueue;
+
+  constructor(pool: SegmentPool) {
+    this.#control = new LaneQueue(0, pool);
+    this.#data = new LaneQueue(dataLaneBit, pool);
+  }
 
   get bytes(): number {
     return this.#control.bytes + this.#data.bytes;

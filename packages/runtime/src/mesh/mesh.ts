@@ -16,6 +16,7 @@ import { randomInt } from "node:crypto";
 import type { Link } from "../links/link.ts";
 import { segmentHeadBytes } from "./frame-queue.ts";
 import type { Mesh, MeshChannel, MeshEvents, Network } from "./network.ts";
+import { SegmentPool } from "./segment-pool.ts";
 import { SessionLink } from "./session-link.ts";
 
 export interface MeshOptions {
@@ -47,6 +48,7 @@ class SessionMesh implements Mesh {
   readonly #events: MeshEvents;
   readonly #entries = new Map<number, Entry>();
   readonly #forgotten = new Set<number>();
+  readonly #pool = new SegmentPool();
   #closing: Promise<void> | undefined;
   #whenEmpty: (() => void) | undefined;
 
@@ -107,6 +109,7 @@ class SessionMesh implements Mesh {
       clearTimeout(timer);
     }
     for (const { link } of [...this.#entries.values()]) link.destroy();
+    this.#pool.close();
     await this.#network.close();
   }
 
@@ -115,6 +118,7 @@ class SessionMesh implements Mesh {
     const link: SessionLink = new SessionLink(randomInt(1, 2 ** 32), {
       node,
       channel,
+      pool: this.#pool,
       transmit: (header, datagram) => this.#transmit(node, channel, header, datagram),
       established: () => this.#established(node, channel),
       health: (health) => {

@@ -15,6 +15,7 @@ import {
 import { performance } from "node:perf_hooks";
 import type { Lane, Link, LinkEvents } from "../links/link.ts";
 import { FrameQueue } from "./frame-queue.ts";
+import type { SegmentPool } from "./segment-pool.ts";
 
 /** The other node has lost the session, has ended it, or does not answer: nothing that it sent was wrong. */
 export class SessionLostError extends Error {
@@ -38,6 +39,7 @@ export class SessionLostError extends Error {
 export interface SessionHooks {
   readonly node: number;
   readonly channel: Channel;
+  readonly pool: SegmentPool;
   /** False: not now. `datagram` has room for the headers; without one, there is no payload. */
   transmit(header: SessionHeader, datagram: Buffer | undefined): boolean;
   established(): void;
@@ -52,12 +54,15 @@ const MiB = 1024 * 1024;
 /** The data lane pauses when so much waits, beside what is under way; it goes on at half of it. */
 const pauseBytes = 4 * MiB;
 
-/** Segments are a part of the window, within these. */
+/**
+ * Segments are a part of the window, within these. A piece of an object goes into one; larger ones would be encrypted,
+ * sent and decrypted one after the other, not at once, and leave the caches meanwhile.
+ */
 const segmentBytes = {
   [channels.control]: { least: 8 * 1024, most: 64 * 1024 },
-  [channels.bulk]: { least: 16 * 1024, most: 1 * MiB },
+  [channels.bulk]: { least: 16 * 1024, most: MiB + 64 * 1024 },
 } as const;
-const windowParts = 8;
+const windowParts = 4;
 
 const nobody: LinkEvents = {
   frame: () => {
@@ -72,7 +77,7 @@ export class SessionLink implements Link {
   readonly isLoopback = false;
   readonly #hooks: SessionHooks;
   readonly #machine: SessionMachine<Buffer>;
-  readonly #queue = new FrameQueue();
+  readonly #queue: FrameQueue;
   readonly #parsers: readonly [FrameParser, FrameParser];
   #events = nobody;
   #closed = false;
@@ -93,6 +98,7 @@ export class SessionLink implements Link {
 
   constructor(epoch: number, hooks: SessionHooks) {
     this.#hooks = hooks;
+    this.#queue = new FrameQueue(hooks.pool);
     this.#machine = new SessionMachine(epoch, noPayload, performance.now());
     const parser = () =>
       new FrameParser((kind, chunk, start, end) => {
@@ -232,6 +238,9 @@ export class SessionLink implements Link {
           break;
         case "deliver":
           this.#deliver(each.payload, each.isData);
+          break;
+        case "released":
+          this.#hooks.pool.give(each.payload);
           break;
         case "established":
           this.#hooks.established();
