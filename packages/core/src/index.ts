@@ -137,6 +137,7 @@ export {
   writePieceHeader,
 } from "./protocol/objects.ts";
 export type { ObjectMessage, ObjectName, PieceHeader } from "./protocol/objects.ts";
+export type { BlockName } from "./machines/store-events.ts";
 export { TransferMachine } from "./machines/transfer.ts";
 export type {
   FetchFailure,
@@ -145,7 +146,6 @@ export type {
   TransferOptions,
   TransferStats,
 } from "./machines/transfer-events.ts";
-export type { BlockName } from "./machines/store-events.ts";
 export { payloadForms, referenceKinds, referenceStates } from "./protocol/payload.ts";
 export type { StoreLocation } from "./protocol/payload.ts";
 export { LeaseMachine } from "./machines/lease.ts";
@@ -232,9 +232,24 @@ export type {
 export { Rate, Rates } from "./machines/gateway-routes-rate.ts";
 export type { RateSettings } from "./machines/gateway-routes-rate.ts";
 export { defaultTokenMs, maxTokens, maxTokenUses, TokenMachine } from "./machines/tokens.ts";
-export type { JoinRole, Redemption, TokenClaim, TokenRecord, TokenRefusal } from "./machines/tokens.ts";
-export { maxSpecifierChars, readCodeReply, readCodeRequest } from "./protocol/code.ts";
 export type {
+  JoinRole,
+  Redemption,
+  TokenClaim,
+  TokenRecord,
+  TokenRefusal,
+  TokenRole,
+} from "./machines/tokens.ts";
+export {
+  maxAhead,
+  maxSpecifierChars,
+  readCodeAnswer,
+  readCodeReply,
+  readCodeRequest,
+} from "./protocol/code.ts";
+export type {
+  BuiltinReply,
+  CodeAnswer,
   CodeReply,
   CodeRequest,
   LoadRequest,

@@ -29,7 +29,7 @@ export type ModuleFormat = "module" | "commonjs" | "detect" | "json" | "wasm";
 export type CodeReply =
   | ModuleReply
   | PackageReply
-  | { readonly t: "builtin"; readonly url: string }
+  | BuiltinReply
   /** The program's machine has no such module. */
   | { readonly t: "missing"; readonly message: string }
   /** It has one and does not give it away, or the question is not allowed. */
@@ -57,6 +57,20 @@ export interface PackageReply {
   /** Of the file on the program's machine, and the same below the package's folder; "" when nothing is there. */
   readonly url: string;
   readonly path: string;
+}
+
+export interface BuiltinReply {
+  readonly t: "builtin";
+  readonly url: string;
+}
+
+/** What machines answer each other: a module brings what it imports, so that many modules take one question. */
+export interface CodeAnswer {
+  readonly reply: CodeReply;
+  /** Further modules, each once. */
+  readonly modules: readonly ModuleReply[];
+  /** What is likely to be asked next: a question, and the URL of one of the modules or what else it names. */
+  readonly answers: readonly (readonly [ResolveRequest, string | PackageReply | BuiltinReply])[];
 }
 
 export const maxSpecifierChars = 4096;
@@ -121,6 +135,34 @@ export function readCodeReply(value: unknown): CodeReply | undefined {
       return undefined;
   }
 }
+
+/** An answer as it arrived from another machine; undefined when it is none. */
+export function readCodeAnswer(value: unknown): CodeAnswer | undefined {
+  if (!isRecord(value) || !Array.isArray(value["modules"]) || !Array.isArray(value["answers"]))
+    return undefined;
+  const reply = readCodeReply(value["reply"]);
+  if (reply === undefined || value["modules"].length > maxAhead || value["answers"].length > maxAhead)
+    return undefined;
+  const modules: ModuleReply[] = [];
+  for (const each of value["modules"] as readonly unknown[]) {
+    const module = readCodeReply(each);
+    if (module?.t !== "module") return undefined;
+    modules.push(module);
+  }
+  const answers: CodeAnswer["answers"][number][] = [];
+  for (const each of value["answers"] as readonly unknown[]) {
+    if (!Array.isArray(each)) return undefined;
+    const request = readCodeRequest(each[0]);
+    const named = text(each[1]) ?? readCodeReply(each[1]);
+    if (request?.t !== "resolve" || named === undefined) return undefined;
+    if (typeof named !== "string" && named.t !== "package" && named.t !== "builtin") return undefined;
+    answers.push([request, named]);
+  }
+  return { reply, modules, answers };
+}
+
+/** Most modules, and most questions, that come with an answer. */
+export const maxAhead = 1000;
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);

@@ -4,18 +4,18 @@ import type { Socket } from "node:net";
 import {
   formatDuration,
   limits,
-  readCodeReply,
+  readCodeAnswer,
   readCodeRequest,
+  type CodeAnswer,
   type CodeReply,
   type CodeRequest,
 } from "@iono/core";
-import { unpackMessage } from "../owner/payload.ts";
-import { framed, lengthBytes, maxRequestBytes } from "./code-wire.ts";
 import { keyOf, ModuleCache } from "./module-cache.ts";
+import { RelayConnection } from "./relay-connection.ts";
 
 export interface CodeRelayOptions {
-  /** Asks the machine of a job. What it rejects with is told to the worker; it may also never settle. */
-  ask(job: string, request: CodeRequest): Promise<CodeReply>;
+  /** Asks the `CodeServer` of a job's machine. What it rejects with is told to the worker; it may also never settle. */
+  ask(job: string, request: CodeRequest): Promise<CodeAnswer>;
   /** How long a worker waits for an answer. Default: the limit `moduleAnswer`. */
   readonly answerMs?: number;
   /** Most bytes kept of all jobs together. Default: the limit `moduleCache`. */
@@ -25,7 +25,7 @@ export interface CodeRelayOptions {
 interface Job {
   readonly cache: ModuleCache;
   /** Questions under way, by `keyOf`. */
-  readonly asked: Map<string, Promise<CodeReply>>;
+  readonly asked: Map<string, Promise<CodeAnswer>>;
 }
 
 interface Admission {
@@ -54,6 +54,11 @@ export class CodeRelay {
       ...options,
       ask: (job, request) => options.ask(job, request),
     };
+  }
+
+  /** Workers that are connected. */
+  get connections(): number {
+    return this.#connections.size;
   }
 
   /** Lets a worker of this job connect and ask. */
@@ -115,13 +120,15 @@ export class CodeRelay {
     const key = keyOf(request);
     let asked = job.asked.get(key);
     if (asked === undefined) {
-      asked = this.#ask(jobId, request).finally(() => job.asked.delete(key));
+      asked = this.#ask(jobId, request).then((answer) => {
+        job.asked.delete(key);
+        job.cache.keepAll(request, answer);
+        this.#makeRoom(job);
+        return answer;
+      });
       job.asked.set(key, asked);
     }
-    const reply = await asked;
-    job.cache.keep(request, reply);
-    this.#makeRoom(job);
-    return reply;
+    return (await asked).reply;
   }
 
   close(): void {
@@ -154,20 +161,20 @@ export class CodeRelay {
     }
   }
 
-  #ask(job: string, request: CodeRequest): Promise<CodeReply> {
+  #ask(job: string, request: CodeRequest): Promise<CodeAnswer> {
     const { answerMs } = this.#options;
     return new Promise((resolve) => {
       const timer = setTimeout(
         () => resolve(failed(`no answer within ${formatDuration(answerMs)}`)),
         answerMs,
       );
-      const settle = (reply: CodeReply): void => {
+      const settle = (answer: CodeAnswer): void => {
         clearTimeout(timer);
-        resolve(reply);
+        resolve(answer);
       };
       try {
         this.#options.ask(job, request).then(
-          (reply) => settle(readCodeReply(reply) ?? failed("what it answered cannot be understood")),
+          (answer) => settle(readCodeAnswer(answer) ?? failed("what it answered cannot be understood")),
           (error: unknown) => settle(failed(error instanceof Error ? error.message : String(error))),
         );
       } catch (error) {
@@ -177,77 +184,8 @@ export class CodeRelay {
   }
 }
 
-/** Cuts messages out of a worker's stream and answers each, one after the other. */
-class RelayConnection {
-  readonly #socket: Socket;
-  /** null ends the connection; undefined is no reply. */
-  readonly #serve: (message: unknown) => Promise<CodeReply | null | undefined>;
-  readonly #onClose: () => void;
-  #buffered: Buffer = Buffer.alloc(0);
-  #isServing = false;
-  #closed = false;
-
-  constructor(
-    socket: Socket,
-    serve: (message: unknown) => Promise<CodeReply | null | undefined>,
-    onClose: () => void,
-  ) {
-    this.#socket = socket;
-    this.#serve = serve;
-    this.#onClose = onClose;
-    socket.on("data", (chunk: Buffer) => {
-      this.#buffered = this.#buffered.length === 0 ? chunk : Buffer.concat([this.#buffered, chunk]);
-      // One question at a time: a worker that sends more is none of ours.
-      if (this.#buffered.length > 2 * (maxRequestBytes + lengthBytes)) this.close();
-      else void this.#next();
-    });
-    socket.on("error", () => this.close());
-    socket.on("close", () => this.close());
-    socket.on("end", () => this.close());
-  }
-
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#socket.destroy();
-    this.#onClose();
-  }
-
-  async #next(): Promise<void> {
-    if (this.#isServing) return;
-    this.#isServing = true;
-    for (;;) {
-      const message = this.#take();
-      if (message === undefined || this.#closed) break;
-      const reply = await this.#serve(message);
-      if (this.#closed) break;
-      if (reply === null) this.close();
-      else if (reply !== undefined) this.#socket.write(framed(reply));
-    }
-    this.#isServing = false;
-  }
-
-  #take(): unknown {
-    const bytes = this.#buffered;
-    if (bytes.length < lengthBytes) return undefined;
-    const end = lengthBytes + bytes.readUInt32LE(0);
-    if (end > maxRequestBytes + lengthBytes) {
-      this.close();
-      return undefined;
-    }
-    if (bytes.length < end) return undefined;
-    this.#buffered = Buffer.from(bytes.subarray(end));
-    try {
-      return unpackMessage(bytes, lengthBytes, end) ?? null;
-    } catch {
-      this.close();
-      return undefined;
-    }
-  }
-}
-
-function failed(message: string): CodeReply {
-  return { t: "failed", message };
+function failed(message: string): CodeAnswer {
+  return { reply: { t: "failed", message }, modules: [], answers: [] };
 }
 
 function readHello(value: unknown): { process: number; secret: string } | undefined {

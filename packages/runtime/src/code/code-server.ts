@@ -6,10 +6,18 @@ import { realpath, stat } from "node:fs/promises";
 import { isBuiltin } from "node:module";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import type { CodeReply, CodeRequest, ModuleFormat, PackageReply, ResolveRequest } from "@iono/core";
+import type {
+  CodeAnswer,
+  CodeReply,
+  CodeRequest,
+  ModuleFormat,
+  PackageReply,
+  ResolveRequest,
+} from "@iono/core";
 import { nearestManifest, readManifest } from "../capture/manifest.ts";
 import { packageManifest, resolveImport } from "../capture/resolve.ts";
 import { fileCandidates } from "./file-candidates.ts";
+import { lookAhead } from "./look-ahead.ts";
 import { isIonoPackage, packageOfSpecifier, packageOfUrl } from "./package-paths.ts";
 import { programRoot, type ProgramRoot } from "./program-root.ts";
 import { ServedFiles } from "./served-files.ts";
@@ -17,7 +25,7 @@ import { ServedFiles } from "./served-files.ts";
 export class CodeServer {
   readonly root: ProgramRoot;
   readonly #files: ServedFiles;
-  #reading = 0;
+  #answering = 0;
   readonly #waiting: (() => void)[] = [];
 
   /** @param entryUrl of the program; "" without one, then the folder it was started in counts. */
@@ -26,13 +34,26 @@ export class CodeServer {
     this.#files = new ServedFiles(this.root);
   }
 
-  /** Never rejects. */
-  async answer(request: CodeRequest): Promise<CodeReply> {
-    if (this.#reading >= mostAtOnce) {
-      if (this.#waiting.length >= mostWaiting) return { t: "failed", message: "too many ask at once" };
+  /** What a worker elsewhere asked, with what it is likely to ask next. Never rejects. */
+  async answer(request: CodeRequest): Promise<CodeAnswer> {
+    const nothing = { modules: [], answers: [] };
+    if (this.#answering >= mostAtOnce) {
+      if (this.#waiting.length >= mostWaiting)
+        return { reply: { t: "failed", message: "too many ask at once" }, ...nothing };
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
-    this.#reading++;
+    this.#answering++;
+    try {
+      const reply = await this.#reply(request);
+      if (reply.t !== "module" || request.t === "load") return { reply, ...nothing };
+      return { reply, ...(await lookAhead(reply, request.conditions, (next) => this.#reply(next))) };
+    } finally {
+      this.#answering--;
+      this.#waiting.shift()?.();
+    }
+  }
+
+  async #reply(request: CodeRequest): Promise<CodeReply> {
     try {
       return await (request.t === "load" ? this.#module(request.url) : this.#resolve(request));
     } catch {
@@ -40,9 +61,6 @@ export class CodeServer {
       return missing(
         `${request.t === "load" ? request.url : request.specifier}: a file there cannot be read`,
       );
-    } finally {
-      this.#reading--;
-      this.#waiting.shift()?.();
     }
   }
 

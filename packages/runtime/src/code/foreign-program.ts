@@ -3,10 +3,8 @@
  * and whatever runs them (`import`, `require`, `import.meta`, stacks, capture) goes by those URLs. Files of the same
  * name on this machine are not looked at. Installed packages, and iono, are this node's own.
  */
-import { existsSync } from "node:fs";
-import Module, { isBuiltin, registerHooks } from "node:module";
+import { isBuiltin, registerHooks } from "node:module";
 import type { LoadHookSync, ResolveFnOutput, ResolveHookSync } from "node:module";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import { IonoError, limits, type CodeReply, type CodeRequest, type ModuleReply } from "@iono/core";
 import { setForeignProgram, type ForeignProgram } from "../capture/foreign.ts";
 import { nearestManifest, readManifest } from "../capture/manifest.ts";
@@ -25,6 +23,8 @@ import {
   type NodeResolver,
 } from "./node-packages.ts";
 import { isIonoPackage, packageOfSpecifier, packageOfUrl } from "./package-paths.ts";
+import { patchRequireResolve } from "./require-resolve.ts";
+import { absoluteUrl, folderOf, isAbsolute, isHere, suffixOf } from "./specifiers.ts";
 
 export interface ForeignProgramOptions extends NodePackagesOptions {
   /** `ProgramRoot.url` of the program. */
@@ -252,56 +252,4 @@ const maxFolders = 10_000;
 
 function requireConditions(): string[] {
   return [...activeConditions()].map((each) => (each === "import" ? "require" : each));
-}
-
-/**
- * `require.resolve` asks no hooks in every version of Node, nor does `require` in CommonJS that was imported.
- * @param find undefined: as ever.
- */
-function patchRequireResolve(find: (request: string, parentUrl: string) => string | undefined): () => void {
-  const key = "_resolveFilename";
-  type Resolve = (
-    request: string,
-    parent: { filename?: string | null } | undefined,
-    ...rest: unknown[]
-  ) => string;
-  const original = Reflect.get(Module, key) as Resolve;
-  const patched: Resolve = function (this: unknown, request, parent, ...rest) {
-    const filename = parent?.filename;
-    const url =
-      typeof filename === "string" && isAbsolute(filename)
-        ? find(request, pathToFileURL(filename).href)
-        : undefined;
-    if (url === undefined) return Reflect.apply(original, this, [request, parent, ...rest]);
-    return url.startsWith("file:") ? fileURLToPath(url) : url;
-  };
-  Reflect.set(Module, key, patched);
-  return () => {
-    if (Reflect.get(Module, key) === patched) Reflect.set(Module, key, original);
-  };
-}
-
-function isAbsolute(specifier: string): boolean {
-  return specifier.startsWith("file:") || specifier.startsWith("/");
-}
-
-function absoluteUrl(specifier: string): string {
-  return specifier.startsWith("/") ? pathToFileURL(specifier).href : specifier;
-}
-
-function folderOf(url: string): string {
-  return URL.parse(".", url)?.href ?? url;
-}
-
-/** Query and fragment of a specifier, which tell instances of one module apart. */
-function suffixOf(specifier: string): string {
-  return /^(?:file:|\.{1,2}\/)/.test(specifier) ? (/[?#].*$/.exec(specifier)?.[0] ?? "") : "";
-}
-
-function isHere(url: string): boolean {
-  try {
-    return existsSync(fileURLToPath(url));
-  } catch {
-    return false; // no path of this machine
-  }
 }

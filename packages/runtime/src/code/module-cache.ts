@@ -1,4 +1,4 @@
-import type { CodeReply, CodeRequest, ModuleReply } from "@iono/core";
+import type { CodeAnswer, CodeReply, CodeRequest, ModuleReply } from "@iono/core";
 
 type Answer = Exclude<CodeReply, ModuleReply>;
 
@@ -25,7 +25,8 @@ export class ModuleCache {
   find(request: CodeRequest): CodeReply | undefined {
     if (request.t === "load") return this.module(request.url);
     const known = this.#answers.get(keyOf(request));
-    return typeof known === "string" ? this.module(known) : known;
+    // The URL of a module is its own answer.
+    return known === undefined || typeof known === "string" ? this.module(known ?? request.specifier) : known;
   }
 
   module(url: string): ModuleReply | undefined {
@@ -39,9 +40,19 @@ export class ModuleCache {
   keep(request: CodeRequest, reply: CodeReply): void {
     if (reply.t !== "module" && reply.t !== "package" && reply.t !== "builtin") return;
     if (reply.t === "module") this.#keepModule(reply);
-    if (request.t === "load") return;
+    if (request.t === "resolve") this.#keepAnswer(request, reply.t === "module" ? reply.url : reply);
+  }
+
+  /** Keeps an answer of another machine, with what it brings beside the reply. */
+  keepAll(request: CodeRequest, { reply, modules, answers }: CodeAnswer): void {
+    for (const module of modules) this.#keepModule(module);
+    for (const [next, named] of answers) this.#keepAnswer(next, named);
+    this.keep(request, reply);
+  }
+
+  #keepAnswer(request: CodeRequest, named: string | Answer): void {
     if (this.#answers.size >= maxAnswers) this.#answers.clear();
-    this.#answers.set(keyOf(request), reply.t === "module" ? reply.url : reply);
+    this.#answers.set(keyOf(request), named);
   }
 
   #keepModule(module: ModuleReply): void {
@@ -71,5 +82,5 @@ function sizeOf({ url, source }: ModuleReply): number {
 export function keyOf(request: CodeRequest): string {
   return request.t === "load"
     ? request.url
-    : [request.kind, request.folder, request.specifier, ...request.conditions].join("\n");
+    : [request.kind, request.folder, request.specifier, ...request.conditions.toSorted()].join("\n");
 }

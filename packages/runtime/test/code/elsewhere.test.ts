@@ -98,9 +98,172 @@ describe("a program of every kind of module", () => {
     expect(there.asked.length).toBe(before);
   });
 
-  test("each module takes one question", async () => {
-    const files = there.asked.filter((each) => each.t === "resolve");
-    expect(there.asked.filter((each) => each.t === "load")).toEqual([]);
-    expect(files.length).toBeLessThan(30);
+  test("one question brings all that a module imports; names that only running it tells take more", () => {
+    const questions = there.asked.map((each) => (each.t === "resolve" ? each.specifier : each));
+    expect(questions).toEqual([there.urlOf("everything.ts"), "./lib/tool.ts", "./lib/tool.ts"]);
   });
+});
+
+describe("what does not come", () => {
+  const broken = {
+    "package.json": '{ "type": "module" }',
+    "main.ts": "export {};",
+    "gone.ts": `import "./nowhere.ts"; export default () => 1;`,
+    "gone.cjs": `require("./nowhere"); module.exports = () => 1;`,
+    "outside.ts": `import "../outside.ts"; export default () => 1;`,
+    "native.cjs": `require("./build/x.node"); module.exports = () => 1;`,
+    "build/x.node": "",
+    "view.ts": `import "./view.tsx"; export default () => 1;`,
+    "view.tsx": "export const view = <a/>;",
+    "decorated.ts": "function d(_: unknown) {}\n@d class A {}\nexport default () => A;",
+    "caught.ts": `export default async () => { const codes = []; for (const each of ["./nowhere.ts", "../outside.ts", "file:///nowhere/x.mjs", "/nowhere/passwd.js"]) await import(each).catch((error) => codes.push(error.code)); return codes; };`,
+    "own.ts": `
+      import { writeFileSync } from "node:fs"; import { join } from "node:path"; import { tmpdir } from "node:os"; import { pathToFileURL } from "node:url";
+      export default async () => { const path = join(tmpdir(), "made-" + process.pid + ".mjs"); writeFileSync(path, "export const made = import.meta.url;");
+        const { made } = await import(path); const again = await import(pathToFileURL(path).href); return made === pathToFileURL(path).href && again.made === made; };`,
+  };
+  let there: Machines;
+  beforeAll(async () => (there = await machines({ program: broken })));
+  afterAll(() => there.close());
+
+  test.each([
+    [
+      "gone.ts",
+      "ERR_MODULE_NOT_FOUND",
+      /^Cannot find module '\.\/nowhere\.ts' imported from .*gone\.ts on the program's machine$/,
+    ],
+    ["gone.cjs", "MODULE_NOT_FOUND", /^Cannot find module '\.\/nowhere' imported from .*gone\.cjs/],
+    [
+      "outside.ts",
+      "RuntimeEnvFailed",
+      /^\.\.\/outside\.ts imported from .*outside\.ts does not come to node gpu-3: .*lies outside of .*keep them together, below one package\.json/,
+    ],
+    [
+      "native.cjs",
+      "RuntimeEnvFailed",
+      /x\.node is native code, which is built for one machine: install it on each as a package/,
+    ],
+    [
+      "view.ts",
+      undefined,
+      /view\.tsx is JSX, which Node does not run: compile the program before it is started/,
+    ],
+    ["decorated.ts", undefined, /decorated\.ts|Decorators|Invalid or unexpected token/],
+  ])("%s", async (module, code, message) => {
+    const { result } = await there.run(module);
+    expect(result).toMatchObject({ failed: true, message: expect.stringMatching(message) as string });
+    expect((result as { code?: string }).code).toBe(code);
+  });
+
+  test("can be caught", async () => {
+    expect((await there.run("caught.ts")).result).toEqual([
+      "ERR_MODULE_NOT_FOUND",
+      "RuntimeEnvFailed",
+      "RuntimeEnvFailed",
+      "RuntimeEnvFailed",
+    ]);
+  });
+
+  test("what a task wrote on its own machine is imported from there", async () => {
+    expect((await there.run("own.ts")).result).toBe(true);
+  });
+});
+
+describe("a program's machine that does not answer", () => {
+  const small = { "package.json": '{ "type": "module" }', "main.ts": "", "a.ts": "export default () => 1;" };
+
+  test("ends a wait with an error that names the module, and is asked again by the next import", async () => {
+    let isBack = false;
+    const there = await machines({
+      program: {
+        ...small,
+        "twice.ts": `export default async () => { const name = "./a.ts"; const first = await import(name).catch((error) => error.message); return [first, (await import(name)).default()]; };`,
+      },
+      answerMs: 200,
+      ask: (request, server) => {
+        if (request.t === "resolve" && request.specifier === "./a.ts" && !isBack) {
+          isBack = true;
+          return new Promise(() => {});
+        }
+        return server.answer(request);
+      },
+    });
+    const { result } = await there.run("twice.ts");
+    expect(result).toEqual([
+      expect.stringMatching(
+        /^\.\/a\.ts imported from .*twice\.ts: the program's machine cannot be asked by node gpu-3: no answer within 200ms$/,
+      ) as string,
+      1,
+    ]);
+    there.close();
+  });
+
+  test("that is known to be gone is said at once", async () => {
+    const there = await machines({
+      program: small,
+      ask: () => Promise.reject(new Error("node 7 has been declared dead")),
+    });
+    expect((await there.run("a.ts")).result).toMatchObject({
+      code: "Unreachable",
+      message: expect.stringMatching(/a\.ts.*node 7 has been declared dead$/) as string,
+    });
+    there.close();
+  });
+
+  test("nor an agent that is gone, or does not know the worker", async () => {
+    const there = await machines({ program: small });
+    for (const wrong of [{ socketPath: "/nowhere/x" }, { secret: "another" }, { process: 99 }])
+      expect((await there.run("a.ts", wrong)).result).toMatchObject({ code: "ClusterLost" });
+    there.close();
+  });
+});
+
+test("workspace packages come from their own folders", async () => {
+  const there = await machines({
+    program: {
+      "package.json": '{ "workspaces": ["apps/*", "packages/*"] }',
+      "apps/main/package.json": '{ "name": "main", "type": "module" }',
+      "apps/main/main.ts": "",
+      "apps/main/run.ts": `import { one } from "@me/one"; export default () => one;`,
+      "packages/one/package.json": '{ "name": "@me/one", "type": "module", "exports": "./src/one.ts" }',
+      "packages/one/src/one.ts": `import { two } from "@me/two"; import { deep } from "./deep.ts"; export const one = ["one", two, deep, import.meta.url];`,
+      "packages/one/src/deep.ts": `export const deep: string = "deep"; export default () => deep;`,
+      "packages/two/package.json": '{ "name": "@me/two", "main": "two.js" }',
+      "packages/two/two.js": `exports.two = "two";`,
+    },
+    links: {
+      "apps/main/node_modules/@me/one": "packages/one",
+      "packages/one/node_modules/@me/two": "packages/two",
+    },
+    entry: "apps/main/main.ts",
+  });
+  expect((await there.run("apps/main/run.ts")).result).toEqual([
+    "one",
+    "two",
+    "deep",
+    there.urlOf("packages/one/src/one.ts"),
+  ]);
+  // A captured import names the file itself.
+  expect((await there.run("packages/one/src/deep.ts")).result).toBe("deep");
+  there.close();
+});
+
+test("the program's entry is never run, also when a module imports it", async () => {
+  const there = await machines({
+    program: {
+      "package.json": '{ "type": "module" }',
+      "main.ts":
+        "import { helper } from './helper.ts';\nexport function twice(x: number): number { return 2 * x; }\nexport * from './more.ts';\nthrow new Error('the entry ran');",
+      "more.ts": "export const more = 'more';",
+      "helper.ts":
+        "import { twice, more } from './main.ts'; export const helper = 1; export default () => { try { twice(1); return 'no error'; } catch (error) { return [(error as Error).message, more]; } };",
+    },
+  });
+  expect((await there.run("helper.ts")).result).toEqual([
+    expect.stringMatching(
+      /^`twice` of the program's entry file:.*main\.ts does not exist in a worker/,
+    ) as string,
+    "more",
+  ]);
+  there.close();
 });

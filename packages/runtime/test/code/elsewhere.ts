@@ -1,11 +1,11 @@
 /** A program on one machine and a node on another, on one: the program's folder has a name that does not exist here. */
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import type { CodeReply, CodeRequest } from "@iono/core";
+import type { CodeAnswer, CodeRequest } from "@iono/core";
 import { CodeRelay, CodeServer } from "../../src/code/index.ts";
 import { publish } from "../../src/links/publish.ts";
 import { version } from "../../src/version.ts";
@@ -32,13 +32,15 @@ export interface Elsewhere {
   /** Paths of the program's files, and of the node's, to their texts. */
   readonly program: Readonly<Record<string, string>>;
   readonly node?: Readonly<Record<string, string>>;
+  /** Symbolic links of the program, to others of its folders. */
+  readonly links?: Readonly<Record<string, string>>;
   /** Where the program's machine has it; this machine has nothing there, unless a test puts it. */
   readonly home?: string;
   readonly entry?: string;
   readonly version?: string;
   readonly answerMs?: number;
   /** Between the two machines. */
-  ask?(request: CodeRequest, server: CodeServer): Promise<CodeReply>;
+  ask?(request: CodeRequest, server: CodeServer): Promise<CodeAnswer>;
 }
 
 export interface Machines {
@@ -63,6 +65,10 @@ export async function machines(elsewhere: Elsewhere): Promise<Machines> {
   const nodeFolder = join(base, "node");
   const home = elsewhere.home ?? join(base, "not-here");
   writeAll(kept, elsewhere.program);
+  for (const [link, target] of Object.entries(elsewhere.links ?? {})) {
+    mkdirSync(dirname(join(kept, link)), { recursive: true });
+    symlinkSync(join(kept, target), join(kept, link));
+  }
   writeAll(nodeFolder, elsewhere.node ?? { "package.json": "{}" });
 
   const entry = elsewhere.entry ?? "main.ts";
@@ -75,10 +81,8 @@ export async function machines(elsewhere: Elsewhere): Promise<Machines> {
     ask: async (_job, request) => {
       asked.push(request);
       const translated = JSON.parse(there(JSON.stringify(request))) as CodeRequest;
-      const reply = await answer(translated, server);
-      const { source, ...rest } = { source: undefined, ...reply };
-      const back = JSON.parse(here(JSON.stringify(rest))) as CodeReply;
-      return source === undefined ? back : ({ ...back, source } as CodeReply);
+      const answered = await answer(translated, server);
+      return JSON.parse(here(JSON.stringify(answered, withBytes)), ofBytes) as CodeAnswer;
     },
     ...(elsewhere.answerMs === undefined ? {} : { answerMs: elsewhere.answerMs }),
   });
@@ -121,6 +125,23 @@ export async function machines(elsewhere: Elsewhere): Promise<Machines> {
       rmSync(base, { recursive: true });
     },
   };
+}
+
+interface BytesAsText {
+  readonly $bytes: string;
+}
+
+function withBytes(_key: string, value: unknown): unknown {
+  if (value instanceof Uint8Array)
+    return { $bytes: Buffer.from(value).toString("latin1") } satisfies BytesAsText;
+  const json = value as { type?: unknown; data?: number[] } | null;
+  if (json?.type === "Buffer") return { $bytes: Buffer.from(json.data ?? []).toString("latin1") };
+  return value;
+}
+
+function ofBytes(_key: string, value: unknown): unknown {
+  const bytes = (value as Partial<BytesAsText> | null)?.$bytes;
+  return typeof bytes === "string" ? Buffer.from(bytes, "latin1") : value;
 }
 
 export function writeAll(folder: string, files: Readonly<Record<string, string>>): void {
