@@ -12,7 +12,7 @@ export interface StatusRequest {
   readonly timeoutMs: number;
 }
 
-function requestLine({ controlPath, timeoutMs }: StatusRequest): Promise<string> {
+function requestLine({ controlPath, timeoutMs }: StatusRequest, request: object): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({ path: controlPath });
     let reply = "";
@@ -24,7 +24,7 @@ function requestLine({ controlPath, timeoutMs }: StatusRequest): Promise<string>
       else reject(outcome);
     };
     socket.setEncoding("utf8");
-    socket.on("connect", () => socket.write('{"kind":"status"}\n'));
+    socket.on("connect", () => socket.write(`${JSON.stringify(request)}\n`));
     socket.on("data", (text: string) => {
       reply += text;
       const end = reply.indexOf("\n");
@@ -41,5 +41,16 @@ function requestLine({ controlPath, timeoutMs }: StatusRequest): Promise<string>
  * @throws Error when nobody listens, on a time-out or a closed connection; StatusReplyError when the answer is not understood.
  */
 export async function requestStatus(request: StatusRequest): Promise<ProgramStatus> {
-  return parseStatusReply(await requestLine(request));
+  return parseStatusReply(await requestLine(request, { kind: "status" }));
+}
+
+/** @throws Error as `requestStatus`, and when the answer is an error. */
+export async function ask(
+  where: StatusRequest,
+  request: { readonly kind: string; readonly [field: string]: unknown },
+): Promise<object> {
+  const reply: unknown = JSON.parse(await requestLine(where, request));
+  if (typeof reply !== "object" || reply === null) throw new Error("the answer is no object");
+  if ("error" in reply) throw new Error(String(reply.error));
+  return reply;
 }

@@ -3,13 +3,21 @@
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { doctorCommand } from "./doctor.ts";
+import { keysCommand } from "./keys.ts";
+import { startCommand } from "./start.ts";
 import { statusCommand } from "./status.ts";
+import { stopCommand } from "./stop.ts";
+import { tokenCommand } from "./token.ts";
 import { ionoVersion } from "./versions.ts";
 
 void yargs(hideBin(process.argv))
   .scriptName("iono")
   .usage("$0 <command>")
+  .command(startCommand)
+  .command(stopCommand)
   .command(statusCommand)
+  .command(tokenCommand)
+  .command(keysCommand)
   .command(doctorCommand)
   .demandCommand(1, "Name a command; see the list above.")
   .strict()

@@ -12,7 +12,6 @@ import {
   type FromHead,
   type JobInfo,
   type LeaseEvent,
-  type LeaseInstruction,
   type ToAgent,
 } from "@iono/core";
 import type { Link } from "../links/link.ts";
@@ -20,12 +19,14 @@ import type { StoreServer } from "../objects/index.ts";
 import { unpackMessage } from "../owner/payload.ts";
 import type { ClusterNode } from "./cluster/cluster-node.ts";
 import type { ClusterPort } from "./cluster/cluster-port.ts";
+import { FarQuestions } from "./far-questions.ts";
 import type { HeadConnection } from "./head-connection.ts";
+import { LeaseInstructions } from "./lease-instructions.ts";
 import { NodeLeases } from "./leases.ts";
 import { LocalHead } from "./local-head.ts";
 import { driverNumber, firstWorkerNumber, type AgentOptions } from "./options.ts";
 import { Outputs } from "./outputs.ts";
-import { Processes, type Asker, type Peer } from "./processes.ts";
+import { Processes, type Peer } from "./processes.ts";
 import { describeNode } from "./status.ts";
 import { Workers } from "./workers.ts";
 
@@ -55,6 +56,8 @@ export class Agent {
   readonly #head: HeadConnection;
   readonly #cluster: ClusterNode | null;
   readonly #processes = new Processes();
+  readonly #far: FarQuestions;
+  readonly #instructions: LeaseInstructions;
   readonly #workers: Workers;
   readonly #outputs: Outputs;
   readonly #driver: number;
@@ -89,10 +92,19 @@ export class Agent {
         firstWorker: firstWorkerNumber(node),
         idleWorkers: Math.max(1, options.startWorkers),
       },
-      (instruction) => this.#perform(instruction),
+      (instruction) => this.#instructions.perform(instruction),
     );
     this.#cluster = parts.joinCluster === null ? null : parts.joinCluster(this.#clusterPort());
     this.#head = this.#cluster ?? new LocalHead((message) => this.#fromHead(message));
+    this.#instructions = new LeaseInstructions({
+      node,
+      driver: this.#driver,
+      processes: this.#processes,
+      workers: this.#workers,
+      cluster: this.#cluster,
+      head: this.#head,
+    });
+    this.#far = new FarQuestions(node, this.#processes, this.#cluster);
     if (job !== null) this.#cluster?.jobs.runsIn(job.job, job.job);
   }
 
@@ -129,7 +141,7 @@ export class Agent {
         break;
       case "release": {
         const { worker, lease, isLost, shape } = message;
-        if (this.#cluster?.released(owner, worker, lease, shape, isLost) === true) break;
+        if (this.#cluster?.leases.released(owner, worker, lease, shape, isLost) === true) break;
         this.#lease({ type: "released", owner, worker, lease, isLost });
         break;
       }
@@ -137,10 +149,10 @@ export class Agent {
         this.#lease({ type: "worker blocked", worker: owner, blocked: message.blocked });
         break;
       case "address":
-        this.#address({ peer, id: message.id }, message.process);
+        this.#far.address({ peer, id: message.id }, message.process);
         break;
       case "death reason":
-        this.#deathReason({ peer, id: message.id }, message.process);
+        this.#far.deathReason({ peer, id: message.id }, message.process);
         break;
       case "replace":
         if (this.#isNear(message.worker)) this.#workers.kill(message.worker, message.reason);
@@ -178,38 +190,19 @@ export class Agent {
         void this.clusterStatus().then((status) => this.#processes.reply({ peer, id: message.id }, status));
         break;
       case "hold object":
-      case "fetch object": {
-        const asker = { peer, id: message.id };
-        const done: Promise<unknown> =
-          message.t === "hold object"
-            ? this.#transfers.hold(message.location, owner)
-            : this.#transfers.fetch(message.location, owner, message.purpose);
-        done.then(
-          (value) => this.#processes.reply(asker, value ?? null),
-          (error: unknown) => this.#processes.refuse(asker, asIonoError(error)),
-        );
-        break;
-      }
+      case "fetch object":
       case "release object":
-        this.#cluster?.transfers.release(message.location, owner);
-        break;
       case "free object":
-        this.#cluster?.transfers.free(message.location);
+        this.#far.object(peer, message);
         break;
     }
-  }
-
-  get #transfers(): ClusterNode["transfers"] {
-    if (this.#cluster === null)
-      throw new IonoError("Internal", "an object of another node in a local cluster");
-    return this.#cluster.transfers;
   }
 
   #demand(owner: number, message: Extract<ToAgent, { t: "demand" }>): void {
     const { shape, strategy, count } = message;
     const resources = sanitizeResources(message.resources);
     if (this.#cluster === null) this.#lease({ type: "demand", owner, resources, count, tag: strategy });
-    else this.#cluster.demand(owner, this.#jobOf(owner), resources, shape, strategy, count);
+    else this.#cluster.leases.demand(owner, this.#jobOf(owner), resources, shape, strategy, count);
   }
 
   #isNear(process: number): boolean {
@@ -231,29 +224,6 @@ export class Agent {
   }
 
   // processes
-
-  #address(asker: Asker, process: number): void {
-    if (this.#cluster === null || this.#isNear(process)) {
-      this.#processes.address(asker, process);
-      return;
-    }
-    const path = this.#cluster.relayPath;
-    this.#cluster.requests.ask(nodeOf(process), { t: "address", process }).then(
-      () => this.#processes.reply(asker, { path, pid: 0 }),
-      (error: unknown) => this.#processes.refuse(asker, asIonoError(error)),
-    );
-  }
-
-  #deathReason(asker: Asker, process: number): void {
-    const lost = this.#cluster?.lossOf(nodeOf(process));
-    if (lost !== undefined) this.#processes.reply(asker, lost);
-    else if (this.#cluster === null || this.#isNear(process)) this.#processes.deathReason(asker, process);
-    else
-      this.#cluster.requests.ask(nodeOf(process), { t: "death reason", process }).then(
-        (reason) => this.#processes.reply(asker, reason),
-        (error: unknown) => this.#processes.reply(asker, asIonoError(error).message),
-      );
-  }
 
   #processEnded(number: number, reason: string): void {
     if (this.#cluster === null) this.#head.sendHead({ t: "process ended", process: number, reason });
@@ -301,57 +271,6 @@ export class Agent {
   #lease(event: LeaseEvent): void {
     this.#leases.handle(event);
     this.#cluster?.useChanged();
-  }
-
-  #perform(instruction: LeaseInstruction): void {
-    switch (instruction.type) {
-      case "spawn":
-        this.#workers.spawn(instruction.worker, instruction.gpuIds, instruction.job);
-        break;
-      case "grant":
-        this.#grant(instruction);
-        break;
-      case "recall": {
-        const { owner, worker, lease, shape } = instruction;
-        if (this.#isNear(owner)) this.#processes.send(owner, { t: "recall", worker, lease, shape });
-        else this.#cluster?.send(nodeOf(owner), { t: "recall", owner, worker, lease, shape });
-        break;
-      }
-      case "place actor":
-        this.#head.sendHead({ t: "actor placed", actor: instruction.request, process: instruction.worker });
-        break;
-      case "stop":
-        this.#stopWorker(instruction.worker, instruction.force);
-        break;
-      case "infeasible": {
-        const { request, shape, missing } = instruction;
-        // People read it at the driver, whoever asked.
-        const driver = instruction.job === "" ? this.#driver : Number(instruction.job);
-        if (this.#isNear(driver))
-          this.#processes.send(driver, { t: "infeasible", shape, missing, actor: request });
-        break;
-      }
-      case "bind":
-        break;
-    }
-  }
-
-  #grant({ owner, worker: number, lease, shape }: Extract<LeaseInstruction, { type: "grant" }>): void {
-    const worker = this.#processes.get(number);
-    if (worker === undefined) return;
-    const { pid, path } = worker;
-    if (this.#isNear(owner)) {
-      this.#cluster?.granted(owner, number, shape);
-      this.#processes.send(owner, { t: "grant", worker: number, lease, path, pid, shape });
-    } else this.#cluster?.send(nodeOf(owner), { t: "grant", owner, worker: number, lease, pid, shape });
-  }
-
-  #stopWorker(number: number, force: boolean): void {
-    const unneeded = "it was not needed any more";
-    // One that is not up yet has nothing to end in order.
-    if (force) this.#workers.kill(number, "the owner of what it ran had ended");
-    else if (this.#processes.get(number)?.path === "") this.#workers.kill(number, unneeded);
-    else this.#processes.send(number, { t: "stop", reason: unneeded });
   }
 
   // the head
@@ -456,8 +375,4 @@ export class Agent {
   async stop(reason: string): Promise<void> {
     await Promise.all([this.#workers.stop(reason), this.#cluster?.close(reason)]);
   }
-}
-
-function asIonoError(error: unknown): IonoError {
-  return error instanceof IonoError ? error : new IonoError("Internal", String(error));
 }

@@ -22,6 +22,7 @@ import { Owner, type TaskContext } from "../owner/owner.ts";
 import type { Sender } from "../owner/sender.ts";
 import { platform } from "../platform/index.ts";
 import { AgentLink } from "./agent-link.ts";
+import { infeasibleText } from "./infeasible-text.ts";
 import { IdleCollection } from "./idle-collection.ts";
 import { jobIdOf, type JobSeed } from "./job-id.ts";
 import { loopbackSender } from "./loopback.ts";
@@ -396,9 +397,3 @@ export class Member {
 }
 
 const deathReasonMs = 2000;
-
-function infeasibleText({ shape, missing, actor }: Extract<FromAgent, { t: "infeasible" }>): string {
-  const what =
-    actor === 0 ? `tasks that ask for ${shape || "no resources"}` : `an actor that asks for ${shape}`;
-  return `${what} cannot run on this cluster as it is (${missing}); they wait until a node that fits joins`;
-}

@@ -11,3 +11,8 @@ export function setThisNode(processNumber: number): void {
 export function thisNodeId(): string {
   return own;
 }
+
+/** Id of the node of a process. */
+export function nodeIdOf(process: number): string {
+  return nodeId(nodeOf(process));
+}

@@ -5,15 +5,7 @@
  * returns a ref: no promise, no await, no I/O beyond the batch under way. Results come back in frames; small ones are
  * written into the ref.
  */
-import {
-  IonoError,
-  payloadForms,
-  taskFlags,
-  type RemoteOrigin,
-  type StoreLocation,
-  nodeId,
-  nodeOf,
-} from "@iono/core";
+import { IonoError, payloadForms, taskFlags, type RemoteOrigin, type StoreLocation } from "@iono/core";
 import type { CaptureContext } from "../capture/index.ts";
 import type { Link } from "../links/link.ts";
 import { StoreHandle, type StoreClient } from "../objects/index.ts";
@@ -40,7 +32,7 @@ import { Results } from "./results.ts";
 import type { Sender } from "./sender.ts";
 import { RefStream, StreamState } from "./stream.ts";
 import { Task, type Destination } from "./task.ts";
-import { thisNodeId } from "../member/this-node.ts";
+import { nodeIdOf, thisNodeId } from "../member/this-node.ts";
 
 /** Links to other processes of this node, by process number. */
 export interface Peers {
@@ -389,7 +381,7 @@ export class Owner {
   origin(task: Task, stack: string): RemoteOrigin {
     return {
       task: task.definition.options.name,
-      node: task.sender === null ? thisNodeId() : nodeId(nodeOf(task.sender.worker)),
+      node: task.sender === null ? thisNodeId() : nodeIdOf(task.sender.worker),
       pid: task.sender?.pid ?? 0,
       attempt: task.attempt,
       stack,

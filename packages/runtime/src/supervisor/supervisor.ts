@@ -243,7 +243,7 @@ function keysOf({ listen }: StartRequest): CurveKeys {
 }
 
 function isLoopback(host: string): boolean {
-  return host === "::1" || /^127\./.test(host);
+  return host === "::1" || host.startsWith("127.");
 }
 
 function processFile(kind: "head/bin" | "agent/cluster-bin"): string {

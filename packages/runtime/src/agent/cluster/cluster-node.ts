@@ -4,37 +4,30 @@
  */
 import {
   ClusterView,
-  DemandRouter,
   frameKinds,
   headNode,
+  nodeId,
   IonoError,
   nodeOf,
   readViewDelta,
-  routerTickMs,
   type ErrorCode,
-  type FromAgent,
-  type FromHead,
   type JobInfo,
-  type LeaseEvent,
   type LeftNode,
   type NodeInfo,
   type NodeMessage,
   type NodeReport,
-  type ResourceVector,
-  type RouterEvent,
-  type RouterInstruction,
   type ToHead,
   type Welcome,
 } from "@iono/core";
-import type { Link } from "../../links/link.ts";
-import type { Mesh, MeshEvents } from "../../mesh/network.ts";
+import type { Mesh, MeshChannel, MeshEvents } from "../../mesh/network.ts";
 import type { StoreServer } from "../../objects/index.ts";
 import { Transfers } from "../../objects/transfers.ts";
-import { packMessage, unpackMessage } from "../../owner/payload.ts";
 import { Circuits } from "../circuits.ts";
 import type { HeadConnection, LivingActor } from "../head-connection.ts";
 import type { ClusterPort } from "./cluster-port.ts";
+import { FarLeases } from "./far-leases.ts";
 import { Jobs } from "./jobs.ts";
+import { NodeLinks } from "./node-links.ts";
 import { Requests } from "./requests.ts";
 import { Usage } from "./usage.ts";
 
@@ -58,21 +51,16 @@ export class ClusterNode implements HeadConnection {
   readonly name: string;
   readonly #options: ClusterNodeOptions;
   readonly #port: ClusterPort;
-  readonly #mesh: Mesh;
-  readonly #links = new Map<number, Link>();
-  readonly #bulkLinks = new Map<number, Link>();
   readonly #nodes = new Map<number, NodeInfo>();
   readonly #lost = new Map<number, string>();
-  /** Owners of other nodes that may have leases here. */
-  readonly #farOwners = new Map<number, Set<number>>();
+  readonly #links: NodeLinks;
+  readonly leases: FarLeases;
   readonly circuits: Circuits;
   readonly transfers: Transfers;
   readonly jobs: Jobs;
   readonly requests: Requests;
   readonly #usage: Usage;
   readonly #view: ClusterView;
-  readonly #router: DemandRouter;
-  #ticking = false;
   #relayPath = "";
   #closed = false;
 
@@ -92,16 +80,37 @@ export class ClusterNode implements HeadConnection {
       labels: report.labels,
       isDraining: report.kind === "driver",
     });
-    this.#router = new DemandRouter(this.#view, { local: this.node, seed: this.node });
-    this.#mesh = options.createMesh({
-      linked: (node, channel, link) => this.#listen(node, channel, link),
+    const mesh = options.createMesh({
+      linked: (node, channel, link) => void this.#links.listen(node, channel, link),
       health: () => {},
+    });
+    this.#links = new NodeLinks(mesh, {
+      message: (node, message) => this.#message(node, message),
+      circuitFrame: (node, chunk, start, end) => this.circuits.frame(node, chunk, start, end),
+      pieces: (node, payload) => this.transfers.onPieces(node, payload),
+      ended: (node, channel) => this.#linkEnded(node, channel),
+      drained: (node, channel) => {
+        if (channel === "bulk") this.transfers.drained(node);
+        else this.circuits.setPaused(node, false);
+      },
+    });
+    const cluster = this;
+    this.leases = new FarLeases({
+      node: this.node,
+      view: this.#view,
+      jobs: this.jobs,
+      agent: port,
+      get relayPath() {
+        return cluster.relayPath;
+      },
+      send: (node, message) => this.send(node, message),
+      roundTripMs: (node) => this.#links.roundTripMs(node),
     });
     this.circuits = new Circuits({
       node: this.node,
       secret: port.secret,
       pathOf: (process) => port.pathOf(process),
-      link: (node) => this.#link(node),
+      link: (node) => this.#links.get(node, "control"),
       opening: (process, node) => this.transfers.meet(process, node),
     });
     this.transfers = new Transfers({
@@ -109,10 +118,9 @@ export class ClusterNode implements HeadConnection {
       store,
       send: (node, messages) => this.send(node, { t: "object", message: messages }),
       sendPieces: (node, payload) => {
-        const link = this.#bulk(node);
+        const link = this.#links.get(node, "bulk");
         return link.closed || link.send("data", frameKinds.piece, payload);
       },
-      onWarning: (message) => process.stderr.write(`iono: ${message}\n`),
     });
     this.#usage = new Usage(
       () => ({ ...port.use(), isDraining: report.kind === "driver" }),
@@ -148,11 +156,12 @@ export class ClusterNode implements HeadConnection {
     this.#closed = true;
     this.send(headNode, { t: "leave", reason });
     this.#usage.close();
+    this.leases.close();
     this.circuits.close();
     this.transfers.close();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, leaveMs)));
-    await Promise.race([this.#mesh.close(), late]);
+    await Promise.race([this.#links.close(), late]);
     clearTimeout(timer);
   }
 
@@ -166,85 +175,6 @@ export class ClusterNode implements HeadConnection {
     return [];
   }
 
-  // leases across nodes
-
-  /** An owner of this node wants so many of a shape. */
-  demand(
-    owner: number,
-    job: number,
-    resources: ResourceVector,
-    shape: string,
-    strategy: string,
-    count: number,
-  ): void {
-    const now = performance.now();
-    this.#route({ type: "demand", owner, key: shape, resources, strategy, job: String(job), count, now });
-  }
-
-  /** A worker was granted to an owner of this node. */
-  granted(owner: number, worker: number, shape: string): void {
-    this.#route({ type: "granted", owner, key: shape, worker });
-  }
-
-  /** An owner of this node gives a worker back. True when that is another node's. */
-  released(owner: number, worker: number, lease: number, shape: string, isLost: boolean): boolean {
-    this.#route({ type: "released", owner, key: shape, worker, now: performance.now() });
-    const node = nodeOf(worker);
-    if (node === this.node) return false;
-    this.send(node, { t: "release", owner, worker, lease, isLost });
-    return true;
-  }
-
-  #route(event: RouterEvent): void {
-    for (const instruction of this.#router.handle(event)) this.#routed(instruction);
-    if (this.#ticking || !this.#router.wantsTicks || this.#closed) return;
-    this.#ticking = true;
-    setTimeout(() => {
-      this.#ticking = false;
-      this.#route({ type: "tick", now: performance.now() });
-    }, routerTickMs).unref();
-  }
-
-  #routed(instruction: RouterInstruction): void {
-    switch (instruction.type) {
-      case "set demand": {
-        const { node, owner, resources, strategy, count } = instruction;
-        const job = Number(instruction.job);
-        if (node === this.node)
-          this.#port.lease({ type: "demand", owner, resources, tag: strategy, job: instruction.job, count });
-        else
-          void this.jobs.info(job).then(
-            (info) => this.send(node, { t: "demand", owner, resources, strategy, count, job: info }),
-            () => {},
-          );
-        break;
-      }
-      case "owner ended":
-        if (instruction.node === this.node)
-          this.#port.lease({ type: "owner ended", owner: instruction.owner });
-        // Others hear of it by "process ended".
-        break;
-      case "infeasible":
-        this.#infeasible(instruction.owner, instruction.key, instruction.missing);
-        if (instruction.isFinal)
-          this.#port.deliver(instruction.owner, {
-            t: "never",
-            shape: instruction.key,
-            reason: instruction.missing,
-          });
-        break;
-      case "feasible again":
-        break;
-    }
-  }
-
-  #infeasible(owner: number, shape: string, missing: string): void {
-    const driver = this.jobs.driverOf(owner);
-    if (nodeOf(driver) === this.node)
-      this.#port.deliver(driver, { t: "infeasible", shape, missing, actor: 0 });
-    else this.send(nodeOf(driver), { t: "infeasible", driver, shape, missing, actor: 0 });
-  }
-
   /** What is free here has changed. */
   useChanged(): void {
     this.#usage.changed();
@@ -254,10 +184,10 @@ export class ClusterNode implements HeadConnection {
 
   /** A process of this node has ended: the head, and all whom that may concern, are told. */
   processEnded(process: number, reason: string): void {
-    this.#route({ type: "owner ended", owner: process });
+    this.leases.ownerEnded(process);
     this.transfers.processEnded(process);
     this.sendHead({ t: "process ended", process, reason });
-    for (const node of this.#links.keys())
+    for (const node of this.#links.nodes())
       if (node !== headNode) this.send(node, { t: "process ended", process, reason });
   }
 
@@ -268,117 +198,75 @@ export class ClusterNode implements HeadConnection {
 
   /** What workers elsewhere have printed for a program of this node is on its way when it resolves. */
   async flushLogs(job: number, timeoutMs: number): Promise<void> {
-    const nodes = [...this.#links.keys()].filter((node) => this.#nodes.get(node)?.kind === "node");
+    const nodes = this.#links.nodes().filter((node) => this.#nodes.get(node)?.kind === "node");
     const asked = nodes.map((node) => this.requests.ask(node, { t: "flush logs", job }, timeoutMs));
     await Promise.allSettled(asked);
   }
 
-  /** Every node's own account. */
+  /** Every node's own account, and the links of this one. */
   async status(own: { nodes?: unknown[] }): Promise<object> {
     const others = this.nodes().filter(({ kind }) => kind === "node");
     const told = await Promise.allSettled(
       others.map(({ node }) => this.requests.ask<{ nodes?: unknown[] }>(node, { t: "status" }, statusMs)),
     );
-    const nodes: unknown[] = [];
-    for (const each of [own, ...told.map((one) => (one.status === "fulfilled" ? one.value : null))]) {
-      const listed = each?.nodes;
-      if (listed !== undefined) nodes.push(...listed);
-    }
-    return { ...own, nodes };
+    const nodes: unknown[] = [...(own.nodes ?? [])];
+    const silent: string[] = [];
+    told.forEach((each, i) => {
+      if (each.status === "fulfilled") nodes.push(...(each.value?.nodes ?? []));
+      else silent.push(others[i].name);
+    });
+    const links = this.#links.nodes().map((node) => ({
+      to: node === headNode ? "head" : (this.#nodes.get(node)?.name ?? nodeId(node)),
+      roundTripMs: this.#links.roundTripMs(node) ?? null,
+    }));
+    const { clusterId, head } = this.#options.welcome;
+    const cluster = {
+      id: clusterId,
+      head: head.endpoint,
+      node: nodeId(this.node),
+      name: this.name,
+      links,
+      silent,
+    };
+    return { ...own, nodes, cluster };
   }
 
   // messages
 
   send(node: number, message: NodeMessage): void {
-    if (this.#lost.has(node)) return;
-    const link = this.#link(node);
-    if (!link.closed) link.send("control", frameKinds.mesh, packMessage(message));
+    this.#links.send(node, message);
   }
 
-  #link(node: number): Link {
-    const known = this.#links.get(node);
-    if (known !== undefined && !known.closed) return known;
-    return this.#listen(node, "control", this.#mesh.link(node, "control"));
-  }
-
-  #bulk(node: number): Link {
-    const known = this.#bulkLinks.get(node);
-    if (known !== undefined && !known.closed) return known;
-    return this.#listen(node, "bulk", this.#mesh.link(node, "bulk"));
-  }
-
-  #listen(node: number, channel: "control" | "bulk", link: Link): Link {
-    const links = channel === "control" ? this.#links : this.#bulkLinks;
-    links.set(node, link);
-    link.listen({
-      frame: (kind, chunk, start, end) => {
-        if (kind === frameKinds.circuit) this.circuits.frame(node, chunk, start, end);
-        else if (kind === frameKinds.piece) this.transfers.onPieces(node, chunk.subarray(start, end));
-        else if (kind === frameKinds.mesh)
-          this.#message(node, unpackMessage(chunk, start, end) as NodeMessage);
-      },
-      closed: () => {
-        if (links.get(node) === link) links.delete(node);
-        if (channel === "control") this.#linkEnded(node);
-      },
-      drained: () => {
-        if (channel === "bulk") this.transfers.drained(node);
-        else this.circuits.setPaused(node, false);
-      },
-    });
-    return link;
-  }
-
-  #linkEnded(node: number): void {
-    if (this.#closed) return;
+  #linkEnded(node: number, channel: MeshChannel): void {
+    if (this.#closed || channel !== "control") return;
     if (node === headNode) this.#port.end("the head has lost this node's state, or has ended");
     else this.circuits.nodeLost(node);
   }
 
   #message(from: number, message: NodeMessage): void {
     switch (message.t) {
-      case "demand": {
-        const { owner, resources, strategy, count, job } = message;
-        if (nodeOf(owner) !== from) break;
-        this.jobs.learn(job);
-        const owners = this.#farOwners.get(from);
-        if (owners === undefined) this.#farOwners.set(from, new Set([owner]));
-        else owners.add(owner);
-        this.#port.lease({ type: "demand", owner, resources, tag: strategy, job: String(job.job), count });
+      case "demand":
+        this.leases.demanded(from, message);
         break;
-      }
-      case "release": {
-        const { owner, worker, lease, isLost } = message;
-        if (nodeOf(owner) !== from) break;
-        this.#port.lease({ type: "released", owner, worker, lease, isLost });
+      case "release":
+        this.leases.releasedBy(from, message);
         break;
-      }
+      case "grant":
+        this.leases.grantedBy(from, message);
+        break;
+      case "recall":
+        this.leases.recalledBy(from, message);
+        break;
       case "replace":
         this.#port.kill(message.worker, message.reason);
         break;
-      case "grant": {
-        const { owner, worker, lease, pid, shape } = message;
-        if (nodeOf(worker) !== from) break;
-        this.granted(owner, worker, shape);
-        const roundTripMs = this.#mesh.roundTripMs(from) ?? 0;
-        const path = this.#relayPath;
-        this.#port.deliver(owner, { t: "grant", worker, lease, path, pid, shape, roundTripMs });
-        break;
-      }
-      case "recall": {
-        const { owner, worker, lease, shape } = message;
-        this.#port.deliver(owner, { t: "recall", worker, lease, shape });
-        break;
-      }
       case "cannot start":
         for (const owner of message.owners)
           this.#port.deliver(owner, { t: "cannot start", reason: message.reason });
         break;
       case "process ended":
-        // A node speaks for its own processes only.
         if (nodeOf(message.process) !== from) break;
-        this.#farOwners.get(from)?.delete(message.process);
-        this.#port.lease({ type: "owner ended", owner: message.process });
+        this.leases.processEndedOf(from, message.process);
         this.#port.deliverAll({ t: "process ended", process: message.process, reason: message.reason });
         break;
       case "address":
@@ -450,7 +338,7 @@ export class ClusterNode implements HeadConnection {
         const delta = readViewDelta(message.delta);
         if (delta === undefined) break;
         if (this.#view.apply(delta) === "gap") this.send(headNode, { t: "view wanted" });
-        else this.#route({ type: "view changed", now: performance.now() });
+        else this.leases.viewChanged();
         break;
       }
       case "nodes":
@@ -478,11 +366,10 @@ export class ClusterNode implements HeadConnection {
     this.#lost.set(node, text);
     this.requests.nodeLost(node, text);
     this.#options.network.gone(node);
-    this.#mesh.forget(node);
+    this.#links.forget(node);
     this.circuits.nodeLost(node);
     this.transfers.nodeLost(node, text);
-    for (const owner of this.#farOwners.get(node) ?? []) this.#port.lease({ type: "owner ended", owner });
-    this.#farOwners.delete(node);
+    this.leases.nodeLost(node);
     this.#port.deliverAll({ t: "node ended", node, reason: text });
     if (info?.kind !== "driver") return;
     for (const job of this.jobs.ofNode(node)) {
