@@ -19,7 +19,7 @@ const step = fc.oneof(
       nodes: fc.array(fc.record({ node, publicKey }), { minLength: 1, maxLength: 3 }),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant("revoke" as const), node }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("revoke" as const), node, isFinal: fc.boolean() }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -69,11 +69,11 @@ class Model {
     for (const key of this.bound.keys()) if (key.startsWith(`${number}/`)) this.bound.delete(key);
   }
 
-  revoke(number: number): void {
+  revoke(number: number, isFinal = true): void {
     const key = this.allowed.get(number);
     if (key === undefined) return;
     this.allowed.delete(number);
-    this.banned.add(key);
+    if (isFinal) this.banned.add(key);
     this.unbind(number);
   }
 
@@ -93,7 +93,7 @@ class Model {
         }
         break;
       case "revoke":
-        this.revoke(event.node);
+        this.revoke(event.node, event.isFinal);
         break;
       case "serve":
         this.unserve(event.local);
@@ -201,7 +201,7 @@ describe("the routes of a gateway", () => {
     routes.handle({ type: "allow", nodes: [{ node: 1, publicKey: "kept" }] });
     for (let i = 0; i < 11_000; i++) {
       routes.handle({ type: "allow", nodes: [{ node: 2, publicKey: `key ${i}` }] });
-      routes.handle({ type: "revoke", node: 2 });
+      routes.handle({ type: "revoke", node: 2, isFinal: true });
     }
     routes.check();
     expect(routes.admits("kept")).toBe("yes");

@@ -42,7 +42,8 @@ export type Route = BoundConnection | LocalServer | Drop;
 
 export type GatewayEvent =
   | { readonly type: "allow"; readonly nodes: readonly AllowedNode[] }
-  | { readonly type: "revoke"; readonly node: number }
+  /** `isFinal`: its key is never to come again. Else it may be allowed anew, and is merely unknown until then. */
+  | { readonly type: "revoke"; readonly node: number; readonly isFinal: boolean }
   /** A local link serves these nodes, and no others. */
   | { readonly type: "serve"; readonly local: number; readonly nodes: readonly number[] }
   | { readonly type: "local gone"; readonly local: number }
@@ -170,7 +171,7 @@ export class GatewayRoutes {
         for (const each of event.nodes) this.#allow(each, out);
         break;
       case "revoke":
-        this.#revoke(event.node, "revoked", out);
+        this.#revoke(event.node, event.isFinal ? "revoked" : "not allowed any more", event.isFinal, out);
         break;
       case "serve":
         this.#unserve(event.local);
@@ -220,7 +221,7 @@ export class GatewayRoutes {
 
   #allow({ node, publicKey }: AllowedNode, out: GatewayInstruction[]): void {
     if (this.#keys.get(node) === publicKey) return;
-    if (this.#keys.has(node)) this.#revoke(node, "allowed with another key", out);
+    if (this.#keys.has(node)) this.#revoke(node, "allowed with another key", true, out);
     const other = this.#nodes.get(publicKey);
     // One key, one node: a machine that joined anew has a new number.
     if (other !== undefined) {
@@ -232,12 +233,12 @@ export class GatewayRoutes {
     this.#nodes.set(publicKey, node);
   }
 
-  #revoke(node: number, reason: string, out: GatewayInstruction[]): void {
+  #revoke(node: number, reason: string, isFinal: boolean, out: GatewayInstruction[]): void {
     const key = this.#keys.get(node);
     if (key === undefined) return;
     this.#keys.delete(node);
     this.#nodes.delete(key);
-    this.#banned.add(key);
+    if (isFinal) this.#banned.add(key);
     for (const oldest of this.#banned) {
       if (this.#banned.size <= keptBanned) break;
       this.#banned.delete(oldest);

@@ -9,16 +9,14 @@
  * Times are in ms of the wall clock of the head, and of it alone.
  */
 
-/** What whoever joins becomes. */
+/** What whoever joins becomes. A token for nodes is good for clients too. */
 export type JoinRole = "node" | "client";
-/** What a token is good for. */
-export type TokenRole = JoinRole | "any";
 
 export interface TokenRecord {
   readonly id: string;
   /** Of the secret, in hex. */
   readonly hash: string;
-  readonly role: TokenRole;
+  readonly role: JoinRole;
   /** `Infinity` without a limit. */
   readonly uses: number;
   readonly expiresMs: number;
@@ -53,7 +51,7 @@ export const maxTokenUses = 100_000;
 interface Token {
   readonly id: string;
   readonly hash: string;
-  readonly role: TokenRole;
+  readonly role: JoinRole;
   readonly uses: number;
   readonly expiresMs: number;
   readonly usedBy: Set<string>;
@@ -103,7 +101,6 @@ export class TokenMachine {
     // Nothing is told of a token to those who do not know its secret.
     if (token === undefined || !isGenuine) return refuse("wrong", nowMs);
     if (nowMs >= token.expiresMs) return refuse("expired", token.expiresMs);
-    // A token for nodes is good for programs too.
     if (token.role !== role && token.role !== "node") return refuse("wrongRole", nowMs);
     if (token.usedBy.has(publicKey)) return { type: "accepted", isRepeat: true };
     if (token.usedBy.size >= token.uses) return refuse("usedUp", nowMs);

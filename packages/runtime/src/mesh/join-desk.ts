@@ -48,7 +48,7 @@ export interface JoinDeskOptions {
 }
 
 export interface NewToken {
-  /** Default node. */
+  /** Default node: good for nodes and clients. */
   readonly role?: JoinRole;
   /** How many machines may join with it; default any number. */
   readonly uses?: number;

@@ -33,8 +33,9 @@ const outboxLimits = { connectionBytes: 16 * MiB, allBytes: 256 * MiB, notes: 40
 const tickMs = 1000;
 /** How long the sockets wait for the list of nodes. */
 const informedMs = 1000;
-/** How soon after one look at all connections the next may follow. */
-const probeMs = 200;
+/** How soon after one look at all connections the next may follow: later and later while they find nothing. */
+const shortestProbeMs = 200;
+const longestProbeMs = 5000;
 /** Pieces of a buffer this many times as large are copied, so that a queue does not hold much more than it counts. */
 const copiedShare = 2;
 const probe = Buffer.from([hop.probe]);
@@ -57,6 +58,7 @@ export class Gateway {
   #bound: FromGateway | null = null;
   #timer: NodeJS.Timeout | null = null;
   #probedMs = 0;
+  #probeMs = shortestProbeMs;
   #probeTimer: NodeJS.Timeout | null = null;
   #received = 0;
   #receivedBytes = 0;
@@ -69,9 +71,10 @@ export class Gateway {
   constructor(options: GatewayOptions) {
     this.#options = options;
     this.#socket = makeRouter(doors.mesh, options.keys, options.host);
-    this.#outbox = new Outbox(this.#socket, outboxLimits, (connection) =>
-      this.#handle({ type: "gone", connection, reason: "the connection has ended" }),
-    );
+    this.#outbox = new Outbox(this.#socket, outboxLimits, (connection) => {
+      if (this.#routes.isBound(connection)) this.#probeMs = shortestProbeMs;
+      this.#handle({ type: "gone", connection, reason: "the connection has ended" });
+    });
     this.#joining = new Joining(options.keys, options.host, (id, request) => {
       const guard = this.locals.guard();
       if (guard === undefined) return false;
@@ -246,14 +249,15 @@ export class Gateway {
       return;
     }
     if (message.t === "allow") this.#allow(message.nodes, message.isWhole);
-    else if (message.t === "revoke") this.#handle({ type: "revoke", node: message.node });
+    else if (message.t === "revoke") this.#handle({ type: "revoke", node: message.node, isFinal: true });
     else if (message.t === "join answer") this.#joining.answer(message.id, Buffer.from(message.answer));
   }
 
   #allow(nodes: readonly AllowedNode[], isWhole: boolean): void {
     if (isWhole) {
       const named = new Set(nodes.map(({ node }) => node));
-      for (const node of this.#routes.nodes()) if (!named.has(node)) this.#handle({ type: "revoke", node });
+      for (const node of this.#routes.nodes())
+        if (!named.has(node)) this.#handle({ type: "revoke", node, isFinal: false });
     }
     this.#handle({ type: "allow", nodes });
     this.#keyCheck.recheck();
@@ -316,10 +320,11 @@ export class Gateway {
   /** Some connection has ended, the socket does not tell which: a message to each finds out. */
   #probeSoon(): void {
     if (this.#probeTimer !== null) return;
-    const waitMs = Math.max(0, this.#probedMs + probeMs - performance.now());
+    const waitMs = Math.max(0, this.#probedMs + this.#probeMs - performance.now());
     this.#probeTimer = setTimeout(() => {
       this.#probeTimer = null;
       this.#probedMs = performance.now();
+      this.#probeMs = Math.min(longestProbeMs, this.#probeMs * 2);
       for (const { connection } of this.#routes.bound()) this.#outbox.note(connection, probe);
     }, waitMs);
   }
