@@ -232,14 +232,7 @@ export type {
 export { Rate, Rates } from "./machines/gateway-routes-rate.ts";
 export type { RateSettings } from "./machines/gateway-routes-rate.ts";
 export { defaultTokenMs, maxTokens, maxTokenUses, TokenMachine } from "./machines/tokens.ts";
-export type {
-  JoinRole,
-  Redemption,
-  TokenClaim,
-  TokenRecord,
-  TokenRefusal,
-  TokenRole,
-} from "./machines/tokens.ts";
+export type { JoinRole, Redemption, TokenClaim, TokenRecord, TokenRefusal } from "./machines/tokens.ts";
 export {
   maxAhead,
   maxSpecifierChars,
