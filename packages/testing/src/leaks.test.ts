@@ -9,7 +9,8 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { abandoned, describeLeaks, findLeaks, leakedFiles, leakedProcesses } from "./leaks.ts";
 import { runVariable } from "./leaks-run.ts";
-import { addressFromTable, listeningSockets } from "./leaks-sockets.ts";
+import { listeningSockets } from "./leaks-sockets.ts";
+import { addressFromTable } from "./tcp-table.ts";
 
 const runId = `probe-${process.pid}`;
 let child: ChildProcess | undefined;

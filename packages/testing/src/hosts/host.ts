@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import type { ChildProcess, SpawnOptions } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Machine } from "./machine.ts";
+import type { Connection } from "./machine.ts";
 import type { LinkSettings } from "./shape.ts";
 
 export interface HostRunOptions {
@@ -25,6 +26,7 @@ export interface HostRunResult {
 export interface HostNetwork {
   setLink(host: string, settings: LinkSettings): Promise<void>;
   setPort(host: string, up: boolean): Promise<void>;
+  forget(host: string, connections: readonly Connection[]): Promise<void>;
 }
 
 export interface HostOptions {
@@ -148,6 +150,14 @@ export class Host {
 
   linkUp(): Promise<void> {
     return this.#network.setPort(this.name, true);
+  }
+
+  /**
+   * As if its router had forgotten the connections that there are: nothing passes on them any more and nobody is told,
+   * while new ones work. Until `heal`.
+   */
+  forgetConnections(): Promise<void> {
+    return this.#network.forget(this.name, this.#machine.connections());
   }
 
   /** Sends a signal to every process of the host, such as SIGSTOP to freeze it; how many there were. */

@@ -151,6 +151,28 @@ describe.skipIf(!available.ok)(`hosts${available.ok ? "" : ` (skipped: ${availab
     child.kill();
   });
 
+  test("a router forgets its connections: they fall silent, and new ones work", async () => {
+    const hidden = hosts.host("hidden");
+    const lasting = `
+      const socket = require("node:net").connect(7000, "one", () => socket.write("a"));
+      socket.on("data", (data) => console.log(String(data)));
+      process.stdin.on("data", (data) => socket.write(data));`;
+    const child = hidden.spawn(process.execPath, ["-e", lasting], { stdio: ["pipe", "pipe", "inherit"] });
+    expect(String(await once(child.stdout!, "data"))).toBe("a\n");
+    await hidden.forgetConnections();
+    let heard = "";
+    child.stdout!.on("data", (data) => (heard += String(data)));
+    child.stdin!.write("b");
+    expect(await ask("hidden", "one", "echo")).toBe("echo");
+    expect(await ask("one", "hidden", "silence")).toBe("silence");
+    expect(heard).toBe("");
+    // TCP has kept it.
+    await hosts.heal();
+    while (heard === "") await once(child.stdout!, "data");
+    expect(heard).toBe("b\n");
+    child.kill();
+  });
+
   test("a rate is held, and taken away again", async () => {
     const sink = `
       let got = 0;

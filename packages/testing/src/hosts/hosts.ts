@@ -12,6 +12,7 @@ import { hostsAvailable } from "./available.ts";
 import { ip, run, tc } from "./commands.ts";
 import { Host } from "./host.ts";
 import type { HostNetwork } from "./host.ts";
+import type { Connection } from "./machine.ts";
 import { directoryPrefix, namespaceName, removeAbandoned, removeNamespace } from "./namespaces.ts";
 import { checkLink, filterLines, linkLines, treeLines } from "./shape.ts";
 import type { LinkSettings } from "./shape.ts";
@@ -45,6 +46,7 @@ interface Port {
   readonly device: string;
   link: LinkSettings;
   readonly cutFrom: Set<string>;
+  forgotten: readonly Connection[];
   /** The devices that have filters now. */
   readonly filtered: Set<string>;
 }
@@ -134,6 +136,7 @@ class SwitchedHosts implements Hosts, HostNetwork {
         device: `p${index + 1}`,
         link,
         cutFrom: new Set(),
+        forgotten: [],
         filtered: new Set(),
       });
     });
@@ -195,6 +198,14 @@ class SwitchedHosts implements Hosts, HostNetwork {
     return this.#change(() => ip(this.#switch, lines));
   }
 
+  forget(name: string, connections: readonly Connection[]): Promise<void> {
+    const port = this.#port(name);
+    return this.#change(async () => {
+      port.forgotten = [...port.forgotten, ...connections];
+      await this.#filter(port);
+    });
+  }
+
   cutOneWay(from: string, to: string): Promise<void> {
     const [sender, receiver] = [this.#port(from), this.#port(to)];
     return this.#change(async () => {
@@ -213,6 +224,7 @@ class SwitchedHosts implements Hosts, HostNetwork {
       for (const port of this.#ports.values()) {
         port.link = this.#options.links ?? {};
         port.cutFrom.clear();
+        port.forgotten = [];
         await this.#shape(port, linkLines);
       }
     });
@@ -253,10 +265,32 @@ class SwitchedHosts implements Hosts, HostNetwork {
     await this.#filter(port);
   }
 
-  async #filter({ host, device, link, cutFrom, filtered }: Port): Promise<void> {
+  async #filter({ host, device, link, cutFrom, forgotten, filtered }: Port): Promise<void> {
     const { lossPercent = 0 } = link;
-    const from = filterLines("eth0", { lossPercent });
-    const to = filterLines(device, { lossPercent, cutFrom: [...cutFrom], outboundOnly: host.nat });
+    const from = filterLines("eth0", {
+      lossPercent,
+      cutConnections: forgotten.map(
+        ({ localPort: source, remoteAddress: address, remotePort: destination }) => ({
+          source,
+          address,
+          end: "dst",
+          destination,
+        }),
+      ),
+    });
+    const to = filterLines(device, {
+      lossPercent,
+      cutFrom: [...cutFrom],
+      cutConnections: forgotten.map(
+        ({ localPort: destination, remoteAddress: address, remotePort: source }) => ({
+          source,
+          address,
+          end: "src",
+          destination,
+        }),
+      ),
+      outboundOnly: host.nat,
+    });
     for (const [namespace, name, lines] of [
       [host.namespace, "eth0", from],
       [this.#switch, device, to],

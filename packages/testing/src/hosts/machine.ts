@@ -7,6 +7,8 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, readlinkSync } from "node:fs";
 import { namespacesDirectory } from "./commands.ts";
+import { tcpSockets } from "../tcp-table.ts";
+import type { TcpSocket } from "../tcp-table.ts";
 import { processesIn, signalAll } from "./namespaces.ts";
 
 /** What is prepared in a new machine: its names, and shared memory of its own. For `sh`; takes a file and the name. */
@@ -48,6 +50,8 @@ function pidNamespaceOf(pid: number): string | undefined {
     return undefined;
   }
 }
+
+export type Connection = Pick<TcpSocket, "localPort" | "remoteAddress" | "remotePort">;
 
 export interface MachineOptions {
   readonly name: string;
@@ -110,6 +114,15 @@ export class Machine {
     const own = pidNamespaceOf(this.#first);
     return processesIn(this.#options.namespace).filter(
       (pid) => pid !== this.#first && pid !== this.#idle && own !== undefined && pidNamespaceOf(pid) === own,
+    );
+  }
+
+  /** Established TCP connections of its network, IPv4, but those with itself. */
+  connections(): Connection[] {
+    if (this.#first === undefined) return [];
+    return tcpSockets(this.#first).filter(
+      ({ state, localAddress, remoteAddress }) =>
+        state === "established" && remoteAddress !== localAddress && /^[\d.]+$/.test(remoteAddress),
     );
   }
 

@@ -55,10 +55,20 @@ export function linkLines(device: string, { mbit, delayMs = 0 }: LinkSettings): 
   ];
 }
 
+export interface SentConnection {
+  readonly source: number;
+  readonly address: string;
+  /** Whether `address` sends them, or they go there. */
+  readonly end: "src" | "dst";
+  readonly destination: number;
+}
+
 export interface Filters {
   readonly lossPercent?: number;
   /** Addresses whose packets are swallowed. */
   readonly cutFrom?: readonly string[];
+  /** Connections whose packets are swallowed, as who sends them sees them. */
+  readonly cutConnections?: readonly SentConnection[];
   /** Only what belongs to connections made from behind the device passes: TCP, and nothing that opens one. */
   readonly outboundOnly?: boolean;
 }
@@ -72,12 +82,17 @@ function randomMatch(percent: number): string {
 /** The filters of a device that has a tree and no filters. The first that matches decides. */
 export function filterLines(
   device: string,
-  { lossPercent = 0, cutFrom = [], outboundOnly = false }: Filters,
+  { lossPercent = 0, cutFrom = [], cutConnections = [], outboundOnly = false }: Filters,
 ): string[] {
   const filter = (pref: number, match: string, to: string): string =>
     `filter add dev ${device} parent 1: protocol ip pref ${pref} ${match} flowid ${to}`;
   return [
     ...cutFrom.map((address) => filter(1, `u32 match ip src ${address}/32`, swallows)),
+    ...cutConnections.map(({ source, address, end, destination }) => {
+      // Ports stand behind an IP header without options.
+      const ports = `match u16 ${source} 0xffff at 20 match u16 ${destination} 0xffff at 22`;
+      return filter(1, `u32 match ip protocol 6 0xff match ip ${end} ${address}/32 ${ports}`, swallows);
+    }),
     ...(lossPercent > 0 ? [filter(2, `bpf bytecode ${randomMatch(lossPercent)}`, swallows)] : []),
     ...(outboundOnly
       ? [
