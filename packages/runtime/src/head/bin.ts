@@ -51,7 +51,7 @@ const desk = new JoinDesk({
     const report = readNodeReport(info);
     if (report === undefined) throw new IonoError("BadOption", "what it says of itself cannot be understood");
     const { node, name } = head.join(report, publicKey);
-    return Promise.resolve({ clusterId, node, endpoint, details: { name } });
+    return Promise.resolve({ clusterId, node, endpoint: options.isAdvertised ? endpoint : "", details: { name } });
   },
 });
 gateway.onJoin = (request) => desk.answer(request);

@@ -7,6 +7,8 @@ export interface HeadProcessOptions {
   readonly keys: CurveKeys;
   /** `host:port` of the gateway, as others dial it. */
   readonly endpoint: string;
+  /** Everybody is to dial there; else each node dials where it joined. */
+  readonly isAdvertised: boolean;
   readonly joinPort: number;
   readonly gateway: { readonly path: string; readonly secret: string };
   /** Life of the token that is printed at the start. */

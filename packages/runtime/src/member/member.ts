@@ -199,7 +199,8 @@ export class Member {
           release: (_from, worker, lease, isLost) =>
             this.agent.notify({ t: "release", worker, lease, shape, isLost }),
           get loopback() {
-            return member.#mayLoopBack(resources) ? member.#loopback : null;
+            // What asks for a certain node does not run just here.
+            return strategy === "" && member.#mayLoopBack(resources) ? member.#loopback : null;
           },
         },
         shape,

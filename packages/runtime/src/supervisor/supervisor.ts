@@ -126,6 +126,7 @@ export class Supervisor {
       supervisorPid: process.pid,
       keys: this.#keys,
       endpoint: this.#endpoint(),
+      isAdvertised: listen.advertise !== "",
       joinPort: gateway.bound.joinPort,
       gateway: { path: gateway.bound.path, secret: gateway.secret },
       tokenMs: head.tokenMs,
