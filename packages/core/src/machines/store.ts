@@ -148,8 +148,6 @@ export class StoreMachine {
     });
   }
 
-  // Requests
-
   #allocate(event: StoreEvent & { kind: "allocate" }, out: StoreInstruction[]): void {
     const ticket = { process: event.process, ticket: event.ticket };
     const pages = Math.max(1, Math.ceil(event.sizeBytes / storePageBytes));
@@ -276,8 +274,6 @@ export class StoreMachine {
     grant(block.ticket, block, fresh, out);
     block.ticket = undefined;
   }
-
-  // Waiting and spilling
 
   #drain(out: StoreInstruction[]): void {
     let at = 0;

@@ -2,7 +2,9 @@
 import {
   compileGetOptions,
   compileWaitOptions,
+  formatNumberedId,
   IonoError,
+  nodeOf,
   payloadForms,
   type GetOptions,
   type WaitOptions,
@@ -89,14 +91,18 @@ function locationOf(owner: Owner, ref: Ref): ObjectLocation {
   if (ref.state === refState.freed) return { state: "freed", size: undefined, nodes: [] };
   const payload = owner.payloadOf(ref);
   const size = payloadBytes(payload);
+  const here = [nodeName(nodeOf(owner.identity.processNumber))];
   if (ref.state === refState.error) return { state: "error", size, nodes: here };
   if (payload.form !== payloadForms.stored) return { state: "inline", size, nodes: here };
   const place = owner.store.whereIs(payload.location);
   if (place === "nowhere") return { state: "freed", size: undefined, nodes: [] };
-  return { state: place === "memory" ? "store" : "spilled", size, nodes: here };
+  // Of another node's store it is not known whether the value is on its disk.
+  return { state: place === "disk" ? "spilled" : "store", size, nodes: [nodeName(payload.location.node)] };
 }
 
-const here: readonly string[] = ["local"];
+function nodeName(node: number): string {
+  return node === 0 ? "local" : formatNumberedId("node", node);
+}
 
 function listOfRefs(where: string, given: unknown): readonly Ref[] {
   const refs: unknown[] = Array.isArray(given) ? given : [given];

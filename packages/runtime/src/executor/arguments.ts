@@ -4,6 +4,9 @@ import { unpackPayload } from "../owner/payload.ts";
 import type { Received } from "../owner/references.ts";
 import { readValue, ValueReader } from "../values/index.ts";
 
+/** The task begins to wait, and gives its turn to others until the result is called. */
+type Wait = (interrupt: (reason: Error) => void) => (() => void) | null;
+
 export class ArgumentReader {
   readonly #owner: Owner;
   readonly #reader = new ValueReader(new Uint8Array(0), 0, 0, []);
@@ -27,8 +30,11 @@ export class ArgumentReader {
     return this.plain(chunk, from, end);
   }
 
-  /** Payloads: what they refer to is pinned here, and registered with its owner, before they are read. */
-  async composite(chunk: Buffer, from: number, end: number): Promise<unknown[]> {
+  /**
+   * Payloads: what they refer to is pinned here, and registered with its owner, before they are read. Values of other
+   * nodes are fetched first; the task waits meanwhile.
+   */
+  async composite(chunk: Buffer, from: number, end: number, wait: Wait = () => null): Promise<unknown[]> {
     const { references, borrows, codec } = this.#owner;
     const received: Received[] = [];
     for (let at = from; at < end;) {
@@ -37,8 +43,23 @@ export class ArgumentReader {
       received.push(references.receive(unpackPayload(form, chunk, at + 5, at + 4 + length), false));
       at += 4 + length;
     }
+    if (received.some((each) => codec.isElsewhere(each))) await this.#fetch(received, wait);
     await borrows.confirmed();
     return Promise.all(received.map((each) => codec.decode(each)));
+  }
+
+  /** Rejects as soon as the task is cancelled. */
+  async #fetch(received: readonly Received[], wait: Wait): Promise<void> {
+    const { codec } = this.#owner;
+    const elsewhere = received.filter((each) => codec.isElsewhere(each));
+    const interrupted = Promise.withResolvers<never>();
+    const resume = wait(interrupted.reject);
+    try {
+      const fetched = Promise.all(elsewhere.map((each) => codec.fetch(each)));
+      await Promise.race([fetched, interrupted.promise]);
+    } finally {
+      resume?.();
+    }
   }
 }
 

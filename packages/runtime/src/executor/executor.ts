@@ -314,7 +314,7 @@ export class Executor implements RunHost {
       this.register(running);
       const args =
         (flags & taskFlags.composite) !== 0
-          ? this.#read.composite(chunk, from, end)
+          ? this.#read.composite(chunk, from, end, (interrupt) => this.wait(running, interrupt))
           : this.#read.late(this.#definitions.load(definition), chunk, from, end);
       // Calls of one caller start in order, also when one has to read its arguments first.
       if (this.#actor !== null) link.starting++;

@@ -1,10 +1,14 @@
 export { memoryLimitBytes, storeCapacityBytes } from "./capacity.ts";
 export { StoreHandle } from "./handles.ts";
 export type { LocalStore } from "./local-store.ts";
+export type { RemoteHoldsOptions } from "./remote-holds.ts";
+export type { FetchPurpose, RemoteObjects } from "./remote-objects.ts";
 export { copyLimitBytes, StoreClient } from "./store-client.ts";
-export type { StoreClientOptions } from "./store-client.ts";
+export type { CopyKeeper, StoreClientOptions } from "./store-client.ts";
 export { storeSpillDirs } from "./spill-directories.ts";
 export { storeHostProcess } from "./store-protocol.ts";
 export { StoreServer } from "./store-server.ts";
 export type { StoreServerOptions } from "./store-server.ts";
 export { isMapped } from "./transfer-guard.ts";
+export { Transfers } from "./transfers.ts";
+export type { TransfersOptions } from "./transfers.ts";

@@ -1,4 +1,4 @@
-import { IonoError, type StoreLocation } from "@iono/core";
+import { IonoError, nodeOf, type StoreLocation } from "@iono/core";
 import type { Platform } from "../platform/platform.ts";
 import type { Encoded } from "../values/seam.ts";
 import { Allocator } from "./allocator.ts";
@@ -6,6 +6,8 @@ import { HandleTable, type StoreHandle } from "./handles.ts";
 import { layOut, readLayout } from "./layout.ts";
 import { PinCounts } from "./pins.ts";
 import { refused } from "./refusal.ts";
+import { RemoteHolds, type RemoteHoldsOptions } from "./remote-holds.ts";
+import type { FetchPurpose } from "./remote-objects.ts";
 import { StoreLink } from "./store-link.ts";
 import { mappedFlag, type StoreReply } from "./store-protocol.ts";
 import { TicketWaits } from "./ticket-waits.ts";
@@ -20,11 +22,19 @@ export interface StoreClientOptions {
   readonly secret: string;
   /** How long a full store may make no progress before ObjectStoreFull. */
   readonly fullTimeoutMs?: number;
+  /** How objects of other nodes are reached; absent in a local cluster. */
+  readonly remote?: RemoteHoldsOptions;
+}
+
+/** Keeps the copy of an object of another node for later reads. */
+export interface CopyKeeper {
+  copy: StoreHandle | null;
 }
 
 /** Values up to this size are copied out; a mapping costs 60 µs. */
 export const copyLimitBytes = 512 * 1024;
 const mebibyte = 1024 * 1024;
+const mostReadAttempts = 3;
 
 interface OpenedStore {
   readonly link: StoreLink;
@@ -37,11 +47,15 @@ interface OpenedStore {
 export class StoreClient {
   readonly #options: StoreClientOptions;
   readonly #pins: PinCounts;
+  readonly #node: number;
+  readonly #remote: RemoteHolds;
   #opened: OpenedStore | undefined;
   #closed = false;
 
   private constructor(options: StoreClientOptions) {
     this.#options = options;
+    this.#node = nodeOf(options.process);
+    this.#remote = new RemoteHolds(options.remote);
     this.#pins = new PinCounts((location, mapped) =>
       this.#opened?.link.tell("unpin", location, mapped ? mappedFlag : 0),
     );
@@ -90,8 +104,40 @@ export class StoreClient {
     return this.#take(await this.#pinMappedAsync(location));
   }
 
-  /** Pins the object (not its place) for this process, once more. Throws ObjectLost, ObjectFreed. */
+  /** Whether the object is in the store of another node. */
+  isRemote(location: StoreLocation): boolean {
+    return location.node !== this.#node;
+  }
+
+  /**
+   * Brings a copy of another node's object here, for `keeper`, which keeps it for later reads.
+   * Rejects with ObjectLost, ObjectFreed, ObjectStoreFull, OutOfDisk.
+   */
+  async fetch(location: StoreLocation, purpose: FetchPurpose, keeper: CopyKeeper): Promise<StoreHandle> {
+    return (keeper.copy ??= await this.#remote.fetch(location, purpose, (copy) => this.adopt(copy)));
+  }
+
+  /** Like `readAsync`, for an object of another node. */
+  async readCopy(location: StoreLocation, keeper: CopyKeeper): Promise<Encoded> {
+    for (let attempt = 1; ; attempt++) {
+      const copy = await this.fetch(location, "read", keeper);
+      try {
+        return await this.readAsync(copy.location);
+      } catch (error) {
+        // A copy may be gone where its object is not.
+        const isGone = error instanceof IonoError && error.code === "ObjectLost";
+        if (!isGone || attempt === mostReadAttempts) throw error;
+        keeper.copy = null;
+      }
+    }
+  }
+
+  /**
+   * Pins the object (not its place) for this process, once more. Throws ObjectLost, ObjectFreed; for an object of another
+   * node that is found out by whoever reads it.
+   */
   pin(location: StoreLocation): void {
+    if (location.node !== this.#node) return this.#remote.pin(location);
     const pins = this.#pins.of(location);
     if (pins.holds === 0) {
       const { link } = this.#open();
@@ -111,24 +157,28 @@ export class StoreClient {
 
   /** Undoes one `pin` or adoption. */
   unpin(location: StoreLocation): void {
-    this.#pins.release(location, false);
+    if (location.node !== this.#node) this.#remote.unpin(location);
+    else this.#pins.release(location, false);
   }
 
   /** Pins the object for as long as the handle lives. */
   hold(location: StoreLocation): StoreHandle {
+    if (location.node !== this.#node) return this.#remote.hold(location);
     this.pin(location);
     return this.#handle(location);
   }
 
   /** Takes over the pin that `write(…, thisProcess)` left, here or in another process. */
   adopt(location: StoreLocation): StoreHandle {
+    if (location.node !== this.#node) return this.#remote.adopt(location);
     this.#pins.of(location).holds++;
     return this.#handle(location);
   }
 
   /** Takes the object from everyone; later reads fail with ObjectFreed or ObjectLost. */
   free(location: StoreLocation): void {
-    this.#open().link.tell("free", location);
+    if (location.node !== this.#node) this.#remote.free(location);
+    else this.#open().link.tell("free", location);
   }
 
   /** Objects that this process maps. */
@@ -138,6 +188,7 @@ export class StoreClient {
 
   /** Collects garbage because another process needs room. */
   collect(): void {
+    this.#remote.collect();
     this.#opened?.handles.collect();
   }
 
@@ -145,8 +196,9 @@ export class StoreClient {
     return JSON.parse(this.#open().link.askText({ op: "stats" })) as Record<string, number | string>;
   }
 
-  /** Where the bytes at a location are now; "nowhere" when the object is gone. */
-  whereIs({ block, generation }: StoreLocation): "memory" | "disk" | "nowhere" {
+  /** Where the bytes at a location are now; "nowhere" when the object is gone. Of another node's it is not known. */
+  whereIs({ node, block, generation }: StoreLocation): "memory" | "disk" | "nowhere" | "elsewhere" {
+    if (node !== this.#node) return "elsewhere";
     return JSON.parse(this.#open().link.askText({ op: "locate", block, generation })) as
       | "memory"
       | "disk"

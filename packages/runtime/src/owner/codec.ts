@@ -1,11 +1,12 @@
 /** Values to payloads and back: the value codec with this process's hosts around it. */
-import { CannotTravelError, limits } from "@iono/core";
+import { CannotTravelError, limits, type StoreLocation } from "@iono/core";
 import type { CaptureContext } from "../capture/index.ts";
 import { imageOf, instantiate, loadModules, moduleNamespace, unitById } from "../capture/index.ts";
 import { readValue, requiredModules, ValueReader, ValueWriter, writeValue } from "../values/index.ts";
 import type {
   CodeUnit,
   DecodeHost,
+  Encoded,
   EncodeHost,
   FunctionImage,
   ImportedBinding,
@@ -228,10 +229,26 @@ export class Codec {
     return payload.form === 2 ? [] : requiredModules(payload.bytes);
   }
 
+  /** Whether the value must be fetched from another node before it can be decoded. */
+  isElsewhere({ payload, copy }: Received): boolean {
+    return payload.form === 2 && copy === null && this.#owner.store.isRemote(payload.location);
+  }
+
+  /** Fetches an argument of a task from another node. */
+  async fetch(received: Received): Promise<void> {
+    const { payload } = received;
+    if (payload.form === 2) await this.#owner.store.fetch(payload.location, "argument", received);
+  }
+
+  #stored(received: Received, location: StoreLocation): Promise<Encoded> {
+    const { store } = this.#owner;
+    return store.isRemote(location) ? store.readCopy(location, received) : store.readAsync(location);
+  }
+
   /** Decodes a received payload afresh. */
   async decode(received: Received): Promise<unknown> {
     const { payload } = received;
-    const encoded = payload.form === 2 ? await this.#owner.store.readAsync(payload.location) : payload;
+    const encoded = payload.form === 2 ? await this.#stored(received, payload.location) : payload;
     const modules = requiredModules(encoded.bytes);
     if (modules.length > 0) await loadModules(modules);
     const reader = new ValueReader(

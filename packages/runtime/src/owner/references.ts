@@ -24,6 +24,8 @@ export class Received {
   readonly payload: Payload;
   readonly objects: readonly object[];
   readonly handle: StoreHandle | null;
+  /** The copy on this node of a value in another node's store, once somebody has read it here. */
+  copy: StoreHandle | null = null;
 
   constructor(payload: Payload, objects: readonly object[], handle: StoreHandle | null) {
     this.payload = payload;
@@ -86,7 +88,9 @@ export class References {
       const object = objects[i];
       return object instanceof Ref && isSettled(object) ? this.leave(object) : wire;
     });
-    return new Received({ ...payload, references }, objects, handle);
+    const current = new Received({ ...payload, references }, objects, handle);
+    current.copy = received.copy;
+    return current;
   }
 
   /** The same for a payload kept with what it holds: the objects of its references, or the Received it came as. */
@@ -110,7 +114,7 @@ export class References {
     return this.#escaped.get(sequence)?.deref();
   }
 
-  /** Makes the references of a payload real and pins its block. */
+  /** Makes the references of a payload real and pins its block, in whichever node's store it is. */
   receive(payload: Payload, pinned: boolean): Received {
     if (payload.form === 0) return new Received(payload, none, null);
     const objects = payload.references.map((wire) => this.arrive(wire));
