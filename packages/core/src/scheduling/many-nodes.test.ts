@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { processNumber } from "../ids.ts";
 import { hybridStrategy, parseStrategyKey } from "../options/scheduling.ts";
-import { makeVector, parseResources, type ResourceVector } from "../resources.ts";
+import { parseResources, type ResourceVector } from "../resources.ts";
 import type { NodeChange } from "./node-view.ts";
 import { place } from "./pick.ts";
 import { DemandRouter } from "./router.ts";
@@ -11,6 +11,9 @@ import { ClusterView } from "./view.ts";
 const cpus = (numCpus: number, numGpus = 0): ResourceVector => parseResources({ numCpus, numGpus });
 const gpuNode = cpus(64, 8);
 const cpuNode = cpus(16);
+/** From nothing free to everything. */
+const gpuFree = Array.from({ length: 9 }, (_, eighths) => cpus(eighths * 8, eighths));
+const cpuFree = Array.from({ length: 9 }, (_, eighths) => cpus(eighths * 2));
 const labels = ["H100", "H200", "A100"].map((gpu) => ({ gpu }));
 
 function bigView(count: number): ClusterView {
@@ -18,13 +21,8 @@ function bigView(count: number): ClusterView {
   view.own({ total: cpuNode, available: cpuNode });
   const nodes: NodeChange[] = [];
   for (let node = 2; node <= count; node++) {
-    const total = node % 4 === 0 ? cpuNode : gpuNode;
-    const free = (node * 7919) % 9;
-    const available = makeVector([
-      ["CPU", Math.floor((total["CPU"] * free) / 8)],
-      ["GPU", Math.floor(((total["GPU"] ?? 0) / 80_000) * free) * 10_000],
-    ]);
-    nodes.push({ node, total, available, labels: labels[node % 3] });
+    const [total, free] = node % 4 === 0 ? [cpuNode, cpuFree] : [gpuNode, gpuFree];
+    nodes.push({ node, total, available: free[(node * 7919) % 9], labels: labels[node % 3] });
   }
   expect(view.apply({ epoch: 1, from: 0, to: 1, nodes })).toBe("applied");
   return view;

@@ -2,7 +2,7 @@
  * The nodes of a cluster as one process knows them. It changes by deltas (node-view.ts), by what the own node says of
  * itself, and by what is placed until the node tells of it; indexes by shape follow every change.
  */
-import { formatNumberedId } from "../ids.ts";
+import { parseNumberedId } from "../ids.ts";
 import { formatLabelConditions } from "../labels.ts";
 import type { SchedulingStrategy } from "../options/scheduling.ts";
 import { noResources, shapeKey, type ResourceVector } from "../resources.ts";
@@ -108,7 +108,8 @@ export class ClusterView {
   /** Nodes of that name or id. */
   named(name: string): readonly IndexedNode[] {
     const found: IndexedNode[] = [];
-    for (const node of this.#names.get(name) ?? []) {
+    const byId = parseNumberedId("node", name);
+    for (const node of [...(byId === undefined ? [] : [byId]), ...(this.#names.get(name) ?? [])]) {
       const state = this.#nodes.get(node);
       if (state !== undefined) found.push(state);
     }
@@ -196,6 +197,7 @@ export class ClusterView {
   }
 
   #dropUnnamed(delta: ViewDelta): void {
+    if (this.#nodes.size === 0 || (this.#nodes.size === 1 && this.#nodes.has(this.local))) return;
     const named = new Set(delta.nodes.map(({ node }) => node));
     for (const node of [...this.#nodes.keys()])
       if (!named.has(node) && node !== this.local) this.#remove(node);
@@ -208,7 +210,7 @@ export class ClusterView {
       return;
     }
     // A whole view says all there is of a node.
-    const full = isWhole ? { ...unknownNode, ...change } : change;
+    const full = isWhole && this.#nodes.has(node) ? { ...unknownNode, ...change } : change;
     this.#set(node, full, false);
   }
 
@@ -217,13 +219,13 @@ export class ClusterView {
     if (state === undefined) state = this.#add(node);
     const mayTellUse = isOwn || node !== this.local;
     let isStructural = false;
-    if (change.total !== undefined && shapeKey(change.total) !== shapeKey(state.total)) {
+    if (change.total !== undefined && !sameEntries(change.total, state.total)) {
       state.total = change.total;
       isStructural = true;
     }
-    if (change.labels !== undefined) {
-      isStructural ||= !sameEntries(change.labels, state.labels);
+    if (change.labels !== undefined && !sameEntries(change.labels, state.labels)) {
       state.labels = change.labels;
+      isStructural = true;
     }
     if (change.name !== undefined && change.name !== state.name) {
       this.#unname(state.name, node);
@@ -247,10 +249,11 @@ export class ClusterView {
 
   #add(node: number): State {
     const slot = this.#freeSlots.pop() ?? this.#slots.length;
-    const state: State = { node, slot, owed: 0, told: noResources, ...unknownNode };
+    const { name, total, available, labels, isAlive, isDraining, queued, facts } = unknownNode;
+    const use = { available, told: available, queued, owed: 0 };
+    const state: State = { node, slot, name, total, ...use, labels, isAlive, isDraining, facts };
     this.#nodes.set(node, state);
     this.#slots[slot] = state;
-    this.#name(formatNumberedId("node", node), node);
     this.#structure++;
     return state;
   }
@@ -263,7 +266,6 @@ export class ClusterView {
     this.#slots[state.slot] = undefined;
     this.#freeSlots.push(state.slot);
     this.#unname(state.name, node);
-    this.#unname(formatNumberedId("node", node), node);
     this.#structure++;
     for (const index of this.#indexes.values()) index.update(state.slot, undefined);
   }
@@ -303,7 +305,8 @@ export class ClusterView {
   }
 }
 
-function sameEntries(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+function sameEntries<T>(a: Readonly<Record<string, T>>, b: Readonly<Record<string, T>>): boolean {
+  if (a === b) return true;
   const names = Object.keys(a);
   return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
 }
