@@ -32,7 +32,8 @@ export class SessionRate {
   /** The window was full at some time in this span. */
   #wasFull = false;
 
-  #smoothedMs = 0;
+  /** Undefined before the first measurement. */
+  #smoothedMs: number | undefined;
   #variationMs = 0;
   #leastMs = Infinity;
   #leastAt = 0;
@@ -43,26 +44,30 @@ export class SessionRate {
 
   /** Undefined before the first measurement. */
   get roundTripMs(): number | undefined {
-    return this.#leastMs === Infinity ? undefined : this.#smoothedMs;
+    return this.#smoothedMs;
   }
 
   /** How long an acknowledgement may take before something is taken for lost. */
   get timeoutMs(): number {
-    if (this.#leastMs === Infinity) return firstTimeoutMs;
+    if (this.#smoothedMs === undefined) return firstTimeoutMs;
     return Math.max(minTimeoutMs, Math.min(maxTimeoutMs, this.#smoothedMs + 4 * this.#variationMs));
   }
 
-  /** RFC 6298, and the least of the last minute or so. */
+  /** RFC 6298, and the least, which grows slowly when it is not seen any more. */
   measured(roundTripMs: number, now: number): void {
-    if (this.#leastMs === Infinity) {
+    if (this.#smoothedMs === undefined) {
       this.#smoothedMs = roundTripMs;
       this.#variationMs = roundTripMs / 2;
     } else {
       this.#variationMs += (Math.abs(this.#smoothedMs - roundTripMs) - this.#variationMs) / 4;
       this.#smoothedMs += (roundTripMs - this.#smoothedMs) / 8;
     }
-    if (roundTripMs <= this.#leastMs || now - this.#leastAt > leastKeptMs) {
+    if (roundTripMs <= this.#leastMs) {
       this.#leastMs = roundTripMs;
+      this.#leastAt = now;
+    } else if (now - this.#leastAt > leastKeptMs) {
+      // Slowly: longer round trips may be nothing but what waits on the way.
+      this.#leastMs = Math.min(roundTripMs, this.#leastMs * leastGrowth);
       this.#leastAt = now;
     }
   }
@@ -81,7 +86,7 @@ export class SessionRate {
   acknowledged(bytes: number, now: number): void {
     this.#spanBytes += bytes;
     const passedMs = now - this.#spanStart;
-    if (passedMs >= Math.max(spanMs, this.#smoothedMs)) {
+    if (passedMs >= Math.max(spanMs, this.#smoothedMs ?? 0)) {
       this.#keep(this.#spanBytes / passedMs);
       this.#spanStart = now;
       this.#spanBytes = 0;
@@ -100,7 +105,7 @@ export class SessionRate {
   forget(): void {
     this.#rates.length = 0;
     this.#windowBytes = Math.min(this.#windowBytes, 8 * firstWindowBytes);
-    this.#leastMs = this.#leastMs === Infinity ? Infinity : this.#smoothedMs;
+    this.#leastMs = Infinity;
   }
 
   #keep(rate: number): void {
@@ -121,3 +126,4 @@ const firstTimeoutMs = 1000;
 const minTimeoutMs = 200;
 const maxTimeoutMs = 5000;
 const leastKeptMs = 30_000;
+const leastGrowth = 1.1;

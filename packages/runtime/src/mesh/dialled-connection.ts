@@ -24,9 +24,11 @@ export interface DialledEvents {
 
 const firstRetryMs = 100;
 const mostRetryMs = 5000;
-const tickMs = 1000;
-/** Nothing came for so long, though the gateway was asked each second. */
-const silentMs = 5000;
+const tickMs = 500;
+/** The gateway is asked to say something when nothing came for so long. */
+const askMs = 900;
+/** Nothing came for so long, though it was asked. */
+const silentMs = 3500;
 /** So long, a socket may try to connect; then another one resolves the name of the host anew. */
 const connectMs = 30_000;
 /** Asked so often also while the gateway sends: it forgets those of whom it hears nothing. */
@@ -180,7 +182,7 @@ export class DialledConnection {
         break;
       case "up":
         if (silentSince >= silentMs) this.#ended(`nothing came for ${Math.round(silentSince)} ms`);
-        else if (now - this.#heardMs >= tickMs * 0.9 || now - this.#pingedMs >= mostPingGapMs) {
+        else if (now - this.#heardMs >= askMs || now - this.#pingedMs >= mostPingGapMs) {
           this.#pingedMs = now;
           this.#socket?.send(ping);
         }

@@ -52,6 +52,7 @@ export abstract class GatewayClient implements Network {
   #isClosed = false;
 
   onDatagram: (datagram: Buffer) => void = () => {};
+  onWay: Network["onWay"];
   /** A node can be reached through the gateway on a channel (0 control, 1 bulk): it has dialled. */
   onConnected: (node: number, channel: Channel) => void = () => {};
   onDisconnected: (node: number, channel: Channel, reason: string) => void = () => {};
@@ -203,6 +204,7 @@ export abstract class GatewayClient implements Network {
         if (this.#connected.has(key)) break;
         this.#connected.add(key);
         this.onConnected(message.node, message.channel as Channel);
+        this.onWay?.(message.node, message.channel as Channel);
         break;
       }
       case "disconnected":
