@@ -49,6 +49,8 @@ export type TransferEvent =
   | ({ readonly kind: "gone" } & BlockName)
   | { readonly kind: "processEnded"; readonly process: number }
   | { readonly kind: "nodeLost"; readonly node: number }
+  /** The node is there, and has forgotten what was under way: it is asked anew. */
+  | { readonly kind: "nodeForgot"; readonly node: number }
   /** About once a second while `isActive`. `progress` changes when the store gets somewhere. */
   | { readonly kind: "tick"; readonly nowMs: number; readonly progress: number };
 

@@ -19,7 +19,8 @@ type Step =
   | { readonly kind: "end"; readonly node: number; readonly process: number }
   | { readonly kind: "refuse"; readonly node: number; readonly what: "allocation" | "opening" }
   | { readonly kind: "tick"; readonly ms: number }
-  | { readonly kind: "lose"; readonly node: number };
+  | { readonly kind: "lose"; readonly node: number }
+  | { readonly kind: "part"; readonly node: number; readonly other: number };
 
 const nodes = 6;
 const node = fc.integer({ min: 1, max: nodes });
@@ -60,6 +61,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
     ),
     one(2, fc.record({ kind: kind("tick"), ms: fc.constantFrom(100, 1_000, 7_000) })),
     one(1, fc.record({ kind: kind("lose"), node })),
+    one(1, fc.record({ kind: kind("part"), node, other: node })),
   ),
   { minLength: 60, maxLength: 160, size: "max" },
 );
@@ -112,6 +114,9 @@ class Run {
         break;
       case "tick":
         cluster.tick(step.ms);
+        break;
+      case "part":
+        if (step.node !== step.other) cluster.part(step.node, step.other);
         break;
       case "lose":
         if (cluster.nodes.size > 2) cluster.lose(step.node);

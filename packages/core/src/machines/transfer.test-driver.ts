@@ -312,6 +312,18 @@ export class FakeCluster {
     for (const node of this.nodes.values()) node.handle({ kind: "nodeLost", node: number });
   }
 
+  /** Two nodes forget what is under way between them, and what is on the way. */
+  part(one: number, other: number): void {
+    for (const [a, b] of [
+      [one, other],
+      [other, one],
+    ]) {
+      for (const channel of ["control", "bulk"]) this.#links.delete(`${channel} ${a} ${b}`);
+    }
+    this.nodes.get(one)?.handle({ kind: "nodeForgot", node: other });
+    this.nodes.get(other)?.handle({ kind: "nodeForgot", node: one });
+  }
+
   /** Does one thing that is due; false when nothing is. */
   step(pick: number, isIntact = true): boolean {
     const due = this.#due(isIntact);

@@ -91,6 +91,9 @@ export class TransferMachine {
       case "nodeLost":
         this.#nodeLost(event.node, out);
         break;
+      case "nodeForgot":
+        this.#forgotten(event.node, out);
+        break;
       case "tick":
         this.#tick(event.nowMs, event.progress, out);
         break;
@@ -160,21 +163,23 @@ export class TransferMachine {
 
   /** Asks the home for what is missing. */
   #ask(copy: Copy, out: TransferInstruction[]): void {
-    const { object, sizeBytes: size, receivedBytes: from, failed } = copy;
+    const { object, failed } = copy;
     this.#byPull.delete(copy.pull);
     if (this.#lost.has(object.home)) return this.#fail(copy, "nodeLost", object.home, out);
     if (failed.length >= mostFailedSources) return this.#fail(copy, "lost", copy.source, out);
     copy.pull = this.#nextPull;
     this.#nextPull = (this.#nextPull % 0xffff_ffff) + 1;
     copy.source = object.home;
-    copy.hasProgressed = true;
+    copy.depth = 0;
     this.#byPull.set(copy.pull, copy);
-    const { block, generation } = object;
-    this.#tell(
-      object.home,
-      { t: "want", pull: copy.pull, block, generation, size, from, failed: [...failed] },
-      out,
-    );
+    this.#want(copy, out);
+  }
+
+  #want(copy: Copy, out: TransferInstruction[]): void {
+    const { object, pull, sizeBytes: size, receivedBytes: from, failed } = copy;
+    copy.hasProgressed = true;
+    const { home, block, generation } = object;
+    this.#tell(home, { t: "want", pull, block, generation, size, from, failed: [...failed] }, out);
   }
 
   /** The node does not deliver: another one is to. */
@@ -242,8 +247,9 @@ export class TransferMachine {
 
   // Sending
 
-  #want(node: number, message: Wanted, out: TransferInstruction[]): void {
+  #wanted(node: number, message: Wanted, out: TransferInstruction[]): void {
     const { pull, block, generation, size, from } = message;
+    if (this.#sending.sends.find(node, pull) !== undefined) return; // repeated
     const { sender, depth } = this.#home.senderFor(node, message, out);
     const home = this.#options.node;
     if (sender !== home) return this.#tell(node, { t: "take", pull, node: sender, depth }, out);
@@ -251,7 +257,7 @@ export class TransferMachine {
     this.#sending.begin({ node, pull, object, copy: undefined, sizeBytes: size, from }, out);
   }
 
-  #pull(node: number, message: Pulled, out: TransferInstruction[]): void {
+  #pulled(node: number, message: Pulled, out: TransferInstruction[]): void {
     const { pull, size, from } = message;
     const copy = this.#copies.of(message);
     const isThere = copy !== undefined && (copy.state === "receiving" || copy.state === "whole");
@@ -266,9 +272,9 @@ export class TransferMachine {
   #message(node: number, message: ObjectMessage, out: TransferInstruction[]): void {
     switch (message.t) {
       case "want":
-        return this.#want(node, message, out);
+        return this.#wanted(node, message, out);
       case "pull":
-        return this.#pull(node, message, out);
+        return this.#pulled(node, message, out);
       case "take": {
         const copy = this.#byPull.get(message.pull);
         if (copy === undefined || copy.source !== node || node !== copy.object.home) return;
@@ -322,13 +328,22 @@ export class TransferMachine {
     this.#sending.refuseFreed(block, generation, out);
   }
 
-  #nodeLost(node: number, out: TransferInstruction[]): void {
-    this.#lost.add(node);
+  /** What was under way to and from a node is not any more. */
+  #forgotten(node: number, out: TransferInstruction[]): void {
     this.#sending.nodeLost(node, out);
     this.#home.nodeLost(node);
+    for (const copy of [...this.#copies.receiving]) {
+      if (copy.state !== "receiving" || copy.source !== node) continue;
+      if (node === copy.object.home) this.#ask(copy, out);
+      else this.#askElsewhere(copy, out);
+    }
+  }
+
+  #nodeLost(node: number, out: TransferInstruction[]): void {
+    this.#lost.add(node);
+    this.#forgotten(node, out);
     for (const copy of [...this.#copies]) {
-      if (copy.state === "receiving" && copy.source === node) this.#askElsewhere(copy, out);
-      else if (copy.object.home === node && (copy.state === "queued" || copy.state === "allocating"))
+      if (copy.object.home === node && (copy.state === "queued" || copy.state === "allocating"))
         this.#fail(copy, "nodeLost", node, out);
     }
   }
@@ -343,9 +358,13 @@ export class TransferMachine {
         copy.quietSinceMs = nowMs;
       } else if (copy.state === "allocating") {
         if (this.#waitsInVain(copy.quietSinceMs)) out.push({ kind: "cancelAllocate", copy: copy.copy });
-      } else if (copy.source !== copy.object.home && this.#isStalled(copy)) {
-        this.#tell(copy.source, { t: "stop", pull: copy.pull }, out);
-        this.#askElsewhere(copy, out);
+      } else if (this.#isStalled(copy)) {
+        // The home may be busy with its disk: it is reminded, which does no harm.
+        if (copy.source === copy.object.home) this.#want(copy, out);
+        else {
+          this.#tell(copy.source, { t: "stop", pull: copy.pull }, out);
+          this.#askElsewhere(copy, out);
+        }
       }
     }
     this.#sending.tick(nowMs, (sinceMs) => this.#waitsInVain(sinceMs), out);

@@ -5,6 +5,8 @@ import { refusalError } from "./refusal.ts";
 interface Hold {
   readonly process: number;
   readonly location: StoreLocation;
+  /** It was let go before it was confirmed. */
+  isReleased: boolean;
   resolve(): void;
   reject(error: IonoError): void;
 }
@@ -55,12 +57,17 @@ export class RemotePins {
     const id = this.#nextId++;
     this.meet(process, node);
     return new Promise((resolve, reject) => {
-      this.#holds.set(id, { process, location, resolve, reject });
+      this.#holds.set(id, { process, location, isReleased: false, resolve, reject });
       this.#host.tell(node, { t: "hold", id, process, block, generation });
     });
   }
 
   release({ node, block, generation }: StoreLocation, process: number): void {
+    for (const hold of this.#holds.values()) {
+      const { location } = hold;
+      const isOfBlock = location.block === block && location.generation === generation;
+      if (hold.process === process && location.node === node && isOfBlock) hold.isReleased = true;
+    }
     this.#host.tell(node, { t: "release", process, block, generation });
   }
 
@@ -111,6 +118,18 @@ export class RemotePins {
       if (nodeOf(process) !== node) continue;
       this.#guests.delete(process);
       this.#host.died(process);
+    }
+  }
+
+  /** The node has forgotten what was said to it last: it is said again. */
+  nodeForgot(node: number): void {
+    for (const [process, nodes] of this.#met)
+      if (nodes.has(node)) this.#host.tell(node, { t: "meet", process });
+    for (const [id, { location, process, isReleased }] of this.#holds) {
+      const { block, generation } = location;
+      if (location.node !== node) continue;
+      if (isReleased) this.#held(node, id, undefined);
+      else this.#host.tell(node, { t: "hold", id, process, block, generation });
     }
   }
 

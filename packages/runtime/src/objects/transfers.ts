@@ -173,6 +173,14 @@ export class Transfers {
     if (this.#paused.delete(node) && this.#ready.has(node)) this.#pumpSoon();
   }
 
+  /** A link to a node ended, and a new one is there: what was under way between them is done anew. */
+  nodeForgot(node: number): void {
+    if (this.#lost.has(node)) return;
+    this.#paused.delete(node);
+    this.#pins.nodeForgot(node);
+    this.#handle({ kind: "nodeForgot", node });
+  }
+
   /** A node is dead or has left. Its number does not come back. */
   nodeLost(node: number, reason: string): void {
     if (this.#lost.has(node)) return;

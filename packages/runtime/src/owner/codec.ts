@@ -242,7 +242,21 @@ export class Codec {
 
   #stored(received: Received, location: StoreLocation): Promise<Encoded> {
     const { store } = this.#owner;
-    return store.isRemote(location) ? store.readCopy(location, received) : store.readAsync(location);
+    if (!store.isRemote(location)) return store.readAsync(location);
+    return received.copy === null
+      ? this.#fromElsewhere(received, location)
+      : store.readCopy(location, received);
+  }
+
+  /** The running task gives up its turn while the value comes; cancelling it ends that. */
+  async #fromElsewhere(received: Received, location: StoreLocation): Promise<Encoded> {
+    const interrupted = Promise.withResolvers<never>();
+    const resume = this.#owner.surroundings.waiting(interrupted.reject);
+    try {
+      return await Promise.race([this.#owner.store.readCopy(location, received), interrupted.promise]);
+    } finally {
+      resume?.();
+    }
   }
 
   /** Decodes a received payload afresh. */

@@ -88,6 +88,7 @@ class Latch implements Waiter, WaitingGet {
 
 /** The value of one ref. */
 export function getOne(owner: Owner, ref: Ref, options: GetOptions): Promise<unknown> {
+  if (options !== unlimited) return getLimited(owner, ref, options);
   if (ref.state === refState.pending) return waitFor(owner, [ref], options).then(() => valueOf(owner, ref));
   // Large values are what finalizers are for: there the turn is worth looking for each time.
   if ((ref.state === refState.payload || (++readyGets & 63) === 0) && turnIsDue())
@@ -100,8 +101,18 @@ export function getOne(owner: Owner, ref: Ref, options: GetOptions): Promise<unk
   }
 }
 
+async function getLimited(owner: Owner, ref: Ref, options: GetOptions): Promise<unknown> {
+  const began = performance.now();
+  if (ref.state === refState.pending) await waitFor(owner, [ref], options);
+  else if (turnIsDue()) await nextTurn();
+  return isElsewhere(owner, ref)
+    ? within(Promise.resolve(valueOf(owner, ref)), [ref], options, began)
+    : valueOf(owner, ref);
+}
+
 /** The values of many refs, in their order. Fails as soon as one has failed. */
 export async function getMany(owner: Owner, refs: readonly Ref[], options: GetOptions): Promise<unknown[]> {
+  const began = options === unlimited ? 0 : performance.now();
   if (refs.some((ref) => ref.state === refState.pending)) await waitFor(owner, refs, options);
   const failed = refs.find((ref) => ref.state === refState.error);
   if (failed !== undefined) await valueOf(owner, failed);
@@ -123,8 +134,42 @@ export async function getMany(owner: Owner, refs: readonly Ref[], options: GetOp
       );
     } else values[i] = value;
   }
-  if (pending !== null) await Promise.all(pending);
+  if (pending === null) return values;
+  const all = Promise.all(pending);
+  const isLimited = options !== unlimited && refs.some((ref) => isElsewhere(owner, ref));
+  await (isLimited ? within(all, refs, options, began) : all);
   return values;
+}
+
+/** Its value comes from another node when it is read. */
+function isElsewhere(owner: Owner, ref: Ref): boolean {
+  return ref.state === refState.payload && owner.codec.isElsewhere(ref.value as Received);
+}
+
+/** The limits of a `get` hold while values come from other nodes, too. */
+function within<T>(
+  values: Promise<T>,
+  refs: readonly Ref[],
+  { timeoutMs, signal }: GetOptions,
+  beganMs: number,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leftMs = timeoutMs - (performance.now() - beganMs);
+    const late = (): void =>
+      reject(
+        new IonoError(
+          "GetTimeout",
+          `after ${timeoutMs} ms values are still on their way from other nodes (first: ${refs[0].id})`,
+        ),
+      );
+    const timer = timeoutMs === Infinity ? undefined : setTimeout(late, Math.max(0, leftMs));
+    const aborted = (): void => reject(signal?.reason);
+    signal?.addEventListener("abort", aborted, { once: true });
+    values.then(resolve, reject).finally(() => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", aborted);
+    });
+  });
 }
 
 /** The value of a settled ref, or a promise of it when it must be read or imported first. */
