@@ -1,5 +1,7 @@
 /** Nodes of a test, with real gateways on loopback: the head, 0, listens; others dial it, and may listen too. */
-import { headNode, type Channel } from "@iono/core";
+import { frameKinds, headNode, type Channel } from "@iono/core";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Link } from "../links/link.ts";
 import { StartedGateway } from "./gateway/client-started.ts";
 import { makeHello } from "./hello.ts";
 import { makeKeys, type CurveKeys } from "./keys.ts";
@@ -61,4 +63,50 @@ export async function startNode(node: number, options: TestNodeOptions = {}): Pr
 
 export function endpointOf({ gateway, keys }: TestNode): { endpoint: string; publicKey: string } {
   return { endpoint: `tcp://127.0.0.1:${gateway?.bound?.port}`, publicKey: keys.publicKey };
+}
+
+/** Sends numbers, a few in each turn, and takes those of the other side. */
+export class Stream {
+  readonly link: Link;
+  sent = 0;
+  heard = 0;
+  readonly wrong: string[] = [];
+  #isSending = true;
+
+  constructor(link: Link) {
+    this.link = link;
+    link.listen({
+      frame: (_kind, chunk, start) => {
+        const number = chunk.readUInt32LE(start);
+        if (number !== this.heard) this.wrong.push(`${number} instead of ${this.heard}`);
+        this.heard = number + 1;
+      },
+      closed: (error) => this.wrong.push(`closed: ${error?.message}`),
+    });
+    void this.#send();
+  }
+
+  stop(): void {
+    this.#isSending = false;
+  }
+
+  async #send(): Promise<void> {
+    while (this.#isSending) {
+      const payload = Buffer.alloc(200);
+      payload.writeUInt32LE(this.sent++);
+      this.link.send("control", frameKinds.control, payload);
+      await sleep(2);
+    }
+  }
+}
+
+/** The test's own time limit is the only one. */
+export async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await sleep(5);
+}
+
+/** Resolves when what both send from now on has arrived. */
+export async function goesBothWays(one: Stream, other: Stream): Promise<void> {
+  const [sentByOne, sentByOther] = [one.sent, other.sent];
+  await until(() => other.heard > sentByOne && one.heard > sentByOther);
 }

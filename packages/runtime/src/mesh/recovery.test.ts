@@ -1,11 +1,11 @@
 /** Everything that can become of a connection: the session goes on, with nothing lost, repeated or out of order. */
-import { frameKinds, headNode } from "@iono/core";
+import { headNode } from "@iono/core";
 import { startProxy, type TcpProxy } from "@iono/testing";
-import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as turn } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Reply, Router } from "zeromq";
 import type { Link } from "../links/link.ts";
-import { endpointOf, startNode, type TestNode } from "./cluster.test-driver.ts";
+import { endpointOf, startNode, Stream, until, type TestNode } from "./cluster.test-driver.ts";
 import { makeKeys } from "./keys.ts";
 
 let head: TestNode;
@@ -13,41 +13,6 @@ let node: TestNode;
 let proxy: TcpProxy;
 let there: Stream;
 let here: Stream;
-
-/** Sends numbers, a few in each turn, and takes those of the other side. */
-class Stream {
-  readonly link: Link;
-  sent = 0;
-  heard = 0;
-  readonly wrong: string[] = [];
-  #isSending = true;
-
-  constructor(link: Link) {
-    this.link = link;
-    link.listen({
-      frame: (_kind, chunk, start) => {
-        const number = chunk.readUInt32LE(start);
-        if (number !== this.heard) this.wrong.push(`${number} instead of ${this.heard}`);
-        this.heard = number + 1;
-      },
-      closed: (error) => this.wrong.push(`closed: ${error?.message}`),
-    });
-    void this.#send();
-  }
-
-  stop(): void {
-    this.#isSending = false;
-  }
-
-  async #send(): Promise<void> {
-    while (this.#isSending) {
-      const payload = Buffer.alloc(200);
-      payload.writeUInt32LE(this.sent++);
-      this.link.send("control", frameKinds.control, payload);
-      await sleep(2);
-    }
-  }
-}
 
 const address = () => ({ host: "127.0.0.1", port: head.gateway?.bound?.port ?? 0 });
 
@@ -74,10 +39,6 @@ afterAll(async () => {
   await head?.mesh.close();
   await proxy?.close();
 });
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await sleep(5);
-}
 
 /** Resolves when what is sent from now on arrives, both ways. */
 async function isBack(): Promise<void> {
