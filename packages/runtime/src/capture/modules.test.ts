@@ -61,6 +61,20 @@ test("CommonJS gives what require gives, wrapped as compilers wrap it", async ()
   expect(moduleNamespace(requiredUrl(flagged))["interop node"]).toMatchObject({ a: 1, default: { a: 1 } });
 });
 
+test("a package is found here by the place that another machine has it at", async () => {
+  const acorn = await import("acorn");
+  const there = "file:///srv/elsewhere/node_modules/acorn/dist/acorn.mjs";
+  const required = requiredUrl(
+    "file:///srv/elsewhere/node_modules/.pnpm/acorn@8/node_modules/acorn/dist/acorn.js",
+  );
+  await loadModules([there, required]);
+  expect(moduleNamespace(there).parse).toBe(acorn.parse);
+  expect(moduleNamespace(required)["module.exports"]).toHaveProperty("parse");
+  await expect(loadModules(["file:///srv/elsewhere/node_modules/nothing/x.js"])).rejects.toMatchObject({
+    code: "ERR_MODULE_NOT_FOUND",
+  });
+});
+
 test("JSON is a module", async () => {
   const url = file("data.json", '{ "a": 1 }');
   await loadModules([url]);

@@ -1,12 +1,14 @@
 import { hasCode, type IonoError } from "@iono/core";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { programEntryUrl } from "./entry.ts";
 import { foreignProgram } from "./foreign.ts";
 import { fileScopePrefix, globalsUrl, requiredPrefix } from "./module-urls.ts";
 import { globalsNamespace } from "./natives.ts";
 import type { ModuleImport } from "./process-code.ts";
 import { processCode } from "./process-code.ts";
+import { packageFileHere } from "./package-paths.ts";
 import { resolveImport, resolveServed } from "./resolve.ts";
 
 /**
@@ -60,7 +62,22 @@ export function moduleNamespace(url: string): Record<string, unknown> {
 async function load(url: string): Promise<Record<string, unknown>> {
   if (url === globalsUrl) return globalsNamespace();
   if (url.startsWith(fileScopePrefix)) return fileScope(url.slice(fileScopePrefix.length));
-  if (url.startsWith(requiredPrefix)) return requiredModule(url.slice(requiredPrefix.length));
+  if (url.startsWith(requiredPrefix)) return requiredModule(placedHere(url.slice(requiredPrefix.length)));
+  return imported(placedHere(url));
+}
+
+/** Processes on other machines name packages by the places they have there. */
+function placedHere(url: string): string {
+  if (!url.startsWith("file:")) return url;
+  const foreign = foreignProgram();
+  if (foreign !== undefined) return foreign.locate(url, "");
+  if (!url.includes("/node_modules/")) return url;
+  const from =
+    processCode().entryGuard?.entryUrl ?? programEntryUrl() ?? pathToFileURL(`${process.cwd()}/`).href;
+  return packageFileHere(url, from) ?? url;
+}
+
+async function imported(url: string): Promise<Record<string, unknown>> {
   if (url.startsWith("file:") && new URL(url).pathname.endsWith(".json")) {
     return (await import(url, { with: { type: "json" } })) as Record<string, unknown>;
   }

@@ -1,3 +1,8 @@
+import { existsSync, realpathSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { packageManifest } from "./resolve.ts";
+
 /** A place in an installed package, as a URL or specifier tells it. */
 export interface PackagePlace {
   readonly name: string;
@@ -32,4 +37,17 @@ export function packageOfUrl(url: string): PackagePlace | undefined {
 /** iono itself, of which each node has its own. */
 export function isIonoPackage(name: string): boolean {
   return name === "iono" || name.startsWith("@iono/");
+}
+
+/**
+ * Where this machine has a file of a package that another machine named by its own place of it.
+ * @param fromUrl a file that sees the packages of this machine
+ * @returns undefined when the file is here as it is named, is of no package, or the package is not here
+ */
+export function packageFileHere(url: string, fromUrl: string): string | undefined {
+  const place = packageOfUrl(url);
+  if (place === undefined || existsSync(fileURLToPath(url))) return undefined;
+  const manifest = packageManifest(place.name, fromUrl);
+  const file = manifest === undefined ? undefined : join(dirname(manifest), place.path);
+  return file !== undefined && existsSync(file) ? pathToFileURL(realpathSync(file)).href : undefined;
 }

@@ -18,7 +18,7 @@ import { nearestManifest, readManifest } from "../capture/manifest.ts";
 import { packageManifest, resolveImport } from "../capture/resolve.ts";
 import { fileCandidates } from "./file-candidates.ts";
 import { lookAhead } from "./look-ahead.ts";
-import { isIonoPackage, packageOfSpecifier, packageOfUrl } from "./package-paths.ts";
+import { isIonoPackage, packageOfSpecifier, packageOfUrl } from "../capture/package-paths.ts";
 import { programRoot, type ProgramRoot } from "./program-root.ts";
 import { ServedFiles } from "./served-files.ts";
 

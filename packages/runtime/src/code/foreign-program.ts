@@ -22,7 +22,7 @@ import {
   type NodePackagesOptions,
   type NodeResolver,
 } from "./node-packages.ts";
-import { isIonoPackage, packageOfSpecifier, packageOfUrl } from "./package-paths.ts";
+import { isIonoPackage, packageOfSpecifier, packageOfUrl } from "../capture/package-paths.ts";
 import { patchRequireResolve } from "./require-resolve.ts";
 import { absoluteUrl, folderOf, isAbsolute, isHere, suffixOf } from "./specifiers.ts";
 
@@ -171,7 +171,7 @@ class Installed implements InstalledProgram {
     const url = absoluteUrl(specifier);
     const plain = scriptUrl(url);
     const place = packageOfUrl(plain);
-    if (place !== undefined && isHere(plain)) return url;
+    if ((place !== undefined && isHere(plain)) || this.#isIono(plain)) return url;
     const reply = this.#ask({ t: "resolve", specifier: plain, folder: "", kind, conditions });
     // A task may import what it wrote on this machine.
     const isNotTheirs = reply.t === "missing" || reply.t === "refused";
@@ -223,7 +223,8 @@ class Installed implements InstalledProgram {
     throw new IonoError("Internal", `${url} is no module`);
   }
 
-  #ask(request: CodeRequest): CodeReply {
+  #ask(asked: CodeRequest): CodeReply {
+    const request = asked.t === "load" ? asked : { ...asked, conditions: withoutDefault(asked.conditions) };
     const known = this.#cache.find(request);
     if (known !== undefined) return known;
     const reply = this.#source.ask(request);
@@ -249,6 +250,11 @@ class Installed implements InstalledProgram {
 }
 
 const maxFolders = 10_000;
+
+/** That one always holds, and is not named by every version of Node. */
+function withoutDefault(conditions: readonly string[]): string[] {
+  return conditions.filter((each) => each !== "default");
+}
 
 function requireConditions(): string[] {
   return [...activeConditions()].map((each) => (each === "import" ? "require" : each));

@@ -6,7 +6,7 @@ import { IonoError, type PackageReply } from "@iono/core";
 import { readManifest } from "../capture/manifest.ts";
 import { packageManifest, resolveImport } from "../capture/resolve.ts";
 import { version } from "../version.ts";
-import { isIonoPackage, packageOfSpecifier } from "./package-paths.ts";
+import { isIonoPackage, packageOfSpecifier } from "../capture/package-paths.ts";
 
 export type ImportKind = "import" | "require";
 /** Resolves as Node does, for a module at this URL. */

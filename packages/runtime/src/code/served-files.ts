@@ -4,7 +4,7 @@ import { basename, dirname, extname, join, relative, sep } from "node:path";
 import { formatSize, limits } from "@iono/core";
 import { packageManifest } from "../capture/resolve.ts";
 import { readManifest } from "../capture/manifest.ts";
-import { isIonoPackage } from "./package-paths.ts";
+import { isIonoPackage } from "../capture/package-paths.ts";
 import { folderUrl, isWithin, type ProgramRoot } from "./program-root.ts";
 
 /** A file that is given away. */

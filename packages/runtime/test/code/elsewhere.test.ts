@@ -267,3 +267,53 @@ test("the program's entry is never run, also when a module imports it", async ()
   ]);
   there.close();
 });
+
+test("functions of the program travel on by the names that the program's machine has", async () => {
+  const there = await machines({
+    program: {
+      "package.json": '{ "type": "module" }',
+      "main.ts": "",
+      "node_modules/dep/package.json": '{ "name": "dep", "main": "dep.js" }',
+      "node_modules/dep/dep.js": "exports.dep = 'home';",
+      "lib/tool.ts":
+        "export const tool = 'tool'; export const shared = () => 'shared'; export default () => shared;",
+      "lib/later.ts": "export const later = 'later';",
+      "lib/old.cjs": "exports.old = 'old';",
+      "inner.ts": `
+        import { join } from "node:path"; import { tool } from "./lib/tool.ts"; import { dep } from "dep"; import { createRequire } from "node:module";
+        const require = createRequire(import.meta.url);
+        const { old } = require("./lib/old.cjs");
+        const mine = { a: 1 };
+        export default () => async () => [tool, dep, old, mine.a, join("a", "b"), (await import("./lib/later.ts")).later, import.meta.url, require("./lib/old.cjs").old];`,
+      "inner.cjs": `const { old } = require("./lib/old.cjs"); const dep = require("dep"); module.exports = () => async () => [old, dep.dep, __dirname, (await import("./lib/later.ts")).later, require("./lib/old.cjs").old];`,
+    },
+    node: {
+      "node_modules/dep/package.json": '{ "name": "dep", "main": "dep.js" }',
+      "node_modules/dep/dep.js": "exports.dep = 'node';",
+    },
+  });
+  const { home, urlOf, nodeFolder } = there;
+  expect((await there.run("lib/tool.ts")).result).toEqual({
+    kind: "import",
+    url: urlOf("lib/tool.ts"),
+    name: "shared",
+  });
+  const inner = await there.run("inner.ts");
+  expect(inner.result).toMatchObject({
+    url: urlOf("inner.ts"),
+    line: 5,
+    result: ["tool", "node", "old", 1, "a/b", "later", urlOf("inner.ts"), "old"],
+  });
+  expect((inner.result as { named: unknown }).named).toMatchObject({
+    tool: `${urlOf("lib/tool.ts")} tool`,
+    dep: `${urlOf("node_modules/dep/dep.js")} dep`,
+    mine: "a object",
+  });
+  const commonJs = await there.run("inner.cjs");
+  expect(commonJs.result).toMatchObject({
+    url: urlOf("inner.cjs"),
+    result: ["old", "node", home, "later", "old"],
+  });
+  expect(nodeFolder).not.toBe(home);
+  there.close();
+});
