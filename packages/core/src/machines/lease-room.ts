@@ -42,6 +42,11 @@ export function freeFor(
   return free;
 }
 
+/** Lent CPUs that are in use count as none. */
+export function withoutDebts(free: Readonly<Record<string, number>>): ResourceVector {
+  return Object.fromEntries(Object.entries(free).map(([name, amount]) => [name, Math.max(0, amount)]));
+}
+
 function lends(worker: Worker, shape: string | null): boolean {
   return worker.blocked && worker.shape !== shape;
 }

@@ -96,6 +96,23 @@ export function wantsMore(shape: Shape, usable: readonly Worker[], total: Resour
   return usable.length < wanted || (usable.length === 1 && shape.demands.has(usable[0].number));
 }
 
+/** Tasks that are wanted and have no worker, be it one that starts; and actors. */
+export function countUnserved(
+  shapes: Iterable<Shape>,
+  requests: Iterable<ActorRequest>,
+  workers: readonly Worker[],
+): number {
+  let count = 0;
+  for (const shape of shapes) {
+    let usable = 0;
+    for (const worker of workers) if (isUsable(worker, shape.key)) usable++;
+    count += Math.max(0, wantedOf(shape) - usable);
+  }
+  const served = new Set(workers.map((worker) => worker.request));
+  for (const { request } of requests) if (!served.has(request)) count++;
+  return count;
+}
+
 /** Demand by shape, for people. */
 export function demandByShape(
   shapes: Iterable<Shape>,

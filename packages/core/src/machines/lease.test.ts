@@ -63,6 +63,18 @@ describe("leases", () => {
     expect(leases(d)).toEqual(["1→2 CPU=1", "1→3 CPU=1"]);
   });
 
+  it("are told as unserved when no worker serves or will serve them", () => {
+    const d = node(shape(2));
+    d.demand(driver, shape(1), 5);
+    d.request(50, shape(1), shape(1));
+    expect(d.machine.unserved()).toBe(4);
+    d.deliverAll();
+    expect(d.machine.unserved()).toBe(4);
+    d.withdraw(50);
+    d.demand(driver, shape(1), 2);
+    expect(d.machine.unserved()).toBe(0);
+  });
+
   it("what actors hold is waited for without stopping the others", () => {
     const d = node(shape(2));
     d.request(50, shape(1), shape(1));

@@ -13,13 +13,7 @@
  * - (L5) a GPU has one holder, or holders of shares that add up to one GPU at most; it is free when their processes are gone;
  * - (L6) a worker serves one job and no other, from its first work on.
  */
-import {
-  addResources,
-  missingResource,
-  noResources,
-  unitsPerResource,
-  type ResourceVector,
-} from "../resources.ts";
+import { addResources, missingResource, noResources, type ResourceVector } from "../resources.ts";
 import { checkLeases } from "./lease-check.ts";
 import { endJob, ownersOfNode } from "./lease-jobs.ts";
 import type { LeaseEvent, LeaseInstruction, LeaseSettings } from "./lease-events.ts";
@@ -33,7 +27,8 @@ import {
   whoEnds,
 } from "./lease-processes.ts";
 import { ActorRequests } from "./lease-requests.ts";
-import { findRoom, fitsNow, freeFor, type RoomView, type Wanted } from "./lease-room.ts";
+import { LeaseStarts } from "./lease-starts.ts";
+import { findRoom, fitsNow, freeFor, withoutDebts, type RoomView, type Wanted } from "./lease-room.ts";
 import {
   describeWorker,
   shareOf,
@@ -44,12 +39,18 @@ import {
   type Worker,
   type WorkerDescription,
 } from "./lease-state.ts";
-import { actorsLookedAt, demandByShape, setDemand, waitingList, wantsMore } from "./lease-waiting.ts";
+import {
+  actorsLookedAt,
+  countUnserved,
+  demandByShape,
+  setDemand,
+  waitingList,
+  wantsMore,
+} from "./lease-waiting.ts";
 import { LeaseWorkers } from "./lease-workers.ts";
 
 /** A shape that nobody has wanted for so long gives back the workers above the number that is kept. */
 const quietTicksKept = 100;
-const longestPauseTicks = 512;
 
 const noPurpose: Purpose = { shape: null, job: "" };
 
@@ -61,12 +62,8 @@ export class LeaseMachine {
   readonly #workers: LeaseWorkers;
   readonly #shapes = new Map<string, Shape>();
   readonly #requests = new ActorRequests();
-  /** Processes that may start at one time: more would only slow each other down. */
-  readonly #mostStarting: number;
+  readonly #starts: LeaseStarts;
   #order = 0;
-  /** Starts that failed in a row, and ticks until the next is tried. */
-  #failedStarts = 0;
-  #pauseTicks = 0;
 
   constructor(settings: LeaseSettings) {
     this.#settings = settings;
@@ -74,7 +71,7 @@ export class LeaseMachine {
       const shape = this.#shapes.get(key);
       if (shape !== undefined) shape.since = this.#order++;
     });
-    this.#mostStarting = Math.max(2, Math.floor((settings.total["CPU"] ?? 0) / unitsPerResource));
+    this.#starts = new LeaseStarts(settings.total["CPU"] ?? 0);
   }
 
   handle(event: LeaseEvent): LeaseInstruction[] {
@@ -139,7 +136,7 @@ export class LeaseMachine {
   /** Time matters now: somebody waits for a turn, a pause runs, or workers that nobody wants are to be given back. */
   get wantsTicks(): boolean {
     if (
-      this.#pauseTicks > 0 ||
+      this.#starts.isPausing ||
       countUnwanted(this.#workers.all.values(), this.#shapes) > this.#settings.idleWorkers
     )
       return true;
@@ -155,13 +152,17 @@ export class LeaseMachine {
   /** What nothing uses or waits for, for people: workers that are only kept count as free. */
   unclaimed(): ResourceVector {
     const claimed = claimedWorkers(this.#workers.all.values(), this.#shapes);
-    const free = freeFor(null, this.#settings.total, claimed);
-    return Object.fromEntries(Object.entries(free).map(([name, amount]) => [name, Math.max(0, amount)]));
+    return withoutDebts(freeFor(null, this.#settings.total, claimed));
   }
 
   /** Demand by shape, for people. */
   demands(): { shape: string; count: number }[] {
     return demandByShape(this.#shapes.values(), this.#requests.values());
+  }
+
+  /** How many tasks and actors wait for a worker that is not even starting. */
+  unserved(): number {
+    return countUnserved(this.#shapes.values(), this.#requests.values(), [...this.#workers.all.values()]);
   }
 
   states(): WorkerDescription[] {
@@ -196,7 +197,7 @@ export class LeaseMachine {
   #ready(number: number): void {
     const worker = this.#workers.all.get(number);
     if (worker === undefined || worker.state !== "starting") return;
-    this.#failedStarts = 0;
+    this.#starts.succeeded();
     if (worker.request !== 0) {
       const request = this.#requests.get(worker.request);
       worker.request = 0;
@@ -217,14 +218,11 @@ export class LeaseMachine {
     if (worker === undefined) return;
     this.#workers.remove(worker);
     this.#ownerEnded(number);
-    if (worker.state !== "starting") return;
-    // Whatever keeps workers from starting will not be better at once.
-    this.#failedStarts++;
-    this.#pauseTicks = Math.min(longestPauseTicks, 2 ** this.#failedStarts);
+    if (worker.state === "starting") this.#starts.failed();
   }
 
   #tick(): void {
-    if (this.#pauseTicks > 0) this.#pauseTicks--;
+    this.#starts.tick();
     for (const worker of this.#workers.all.values()) if (worker.state === "leased") worker.tenure++;
     for (const shape of this.#shapes.values())
       shape.quietTicks = wantedOf(shape) > 0 ? 0 : shape.quietTicks + 1;
@@ -346,12 +344,9 @@ export class LeaseMachine {
 
   /** Whether one more process may start now; if there are too many, one that does nothing is stopped. */
   #mayStart(wanted: Wanted, view: RoomView): boolean {
-    if (this.#pauseTicks > 0) return false;
-    let starting = 0;
-    for (const worker of this.#workers.all.values()) {
-      if (worker.state === "starting") starting++;
-    }
-    if (this.#workers.all.size < this.#settings.maxWorkers) return starting < this.#mostStarting;
+    if (this.#starts.isPausing) return false;
+    if (this.#workers.all.size < this.#settings.maxWorkers)
+      return this.#starts.mayStart(this.#workers.all.values());
     const ends = whoEnds(view, wanted);
     if (ends?.state === "idle") this.#workers.stop(ends);
     else if (ends !== null) this.#workers.recall(ends);

@@ -55,7 +55,7 @@ describe("a decision", () => {
     },
   );
 
-  it("of a million nodes looks at some hundreds of things, and a change at none", () => {
+  it("of a million nodes looks at some hundreds of things, and a change at one", () => {
     const view = bigView(1_000_000);
     expect(view.size).toBe(1_000_000);
     const index = view.index(cpus(8, 1), cpus(8, 1), hybridStrategy);
@@ -65,7 +65,7 @@ describe("a decision", () => {
       const change = { node: 2 + ((i * 104_729) % 999_000), available: cpus(i % 9, i % 3) };
       expect(view.apply({ epoch: 1, from: i + 1, to: i + 2, nodes: [change] })).toBe("applied");
     }
-    expect(index.steps).toBe(before);
+    expect(index.steps - before).toBe(1000);
     const router = new DemandRouter(view, { local: 1, seed: 3 });
     const said = router.handle({
       type: "demand",

@@ -17,7 +17,7 @@ export interface NodeView {
   readonly isAlive: boolean;
   /** It gets no new work and will leave. */
   readonly isDraining: boolean;
-  /** Tasks there that wait for a worker. */
+  /** Tasks and actors there that wait for a worker which is not even starting (`LeaseMachine.unserved()`). */
   readonly queued: number;
   /** Price, region, reputation, link speed …: for scores; nothing here reads them. */
   readonly facts: NodeFacts;

@@ -9,6 +9,9 @@ import { choose } from "./pick.ts";
 import { ungranted, type Demand, type Demands, type Share } from "./router-demand.ts";
 import type { ClusterView } from "./view.ts";
 
+/** A worker that takes longer to start is not waited for. */
+const longestStartMs = 5000;
+
 /** Nodes looked at in one search: a decision is bounded, and what it misses the next tick finds. */
 const mostLookedAt = 2048;
 
@@ -95,6 +98,8 @@ export class Divider {
     let hasMoved = false;
     for (const share of [...demand.shares.values()]) {
       if (ungranted(share) === 0 || share.sinceMs > beforeMs) continue;
+      // Nothing waits there: what was asked for has a worker, which may be starting.
+      if (this.#view.get(share.node)?.queued === 0 && share.sinceMs > now - longestStartMs) continue;
       // A node that has not granted what it was asked for is not asked for more.
       const accepts = (node: IndexedNode): boolean => {
         const there = demand.shares.get(node.node);

@@ -160,6 +160,18 @@ describe("demand", () => {
     expect(moved).toEqual({ 1: 4, 3: 4 });
   });
 
+  it("that waits at one node for 100 ms goes where there is room, but not what has a worker that starts (M11)", () => {
+    const desk = new Desk({ total: {} }, [node(2, cpus(4)), node(3, cpus(4), { available: {} })]);
+    expect(desk.demand(2)).toEqual({ 2: 2 });
+    desk.change({ node: 2, available: {} }, { node: 3, available: cpus(4) });
+    expect(desk.pass(1000)).toEqual({});
+    desk.change({ node: 2, queued: 2 });
+    expect(desk.pass(50)).toEqual({ 2: 0, 3: 2 });
+    desk.change({ node: 3, available: {}, queued: 2 }, { node: 2, available: cpus(4), queued: 0 });
+    expect(desk.pass(100)).toEqual({});
+    expect(desk.pass(150)).toEqual({ 2: 2, 3: 0 });
+  });
+
   it("of a node that leaves or drains goes to others", () => {
     const desk = new Desk({ total: cpus(2) }, [node(2, cpus(2)), node(3, cpus(2))]);
     desk.demand(6);

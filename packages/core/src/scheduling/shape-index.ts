@@ -65,6 +65,7 @@ export class ShapeIndex {
 
   /** Takes in how a node is now; undefined: it is gone. */
   update(slot: number, node: IndexedNode | undefined): void {
+    this.steps++;
     this.#grow(slot);
     const bucket = node === undefined ? nowhere : this.#find(node);
     const before = this.#bucketOf[slot];

@@ -137,7 +137,7 @@ export class Simulation {
     node.leases.check();
     if (this.now % 50 === 0 && node.router.wantsTicks) this.#route(node, { type: "tick", now: this.now });
     const available = node.leases.unclaimed();
-    const queued = node.leases.demands().reduce((sum, { count }) => sum + count, 0);
+    const queued = node.leases.unserved();
     const told = JSON.stringify([available, queued]);
     if (told === node.told) return;
     node.told = told;

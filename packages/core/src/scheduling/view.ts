@@ -141,6 +141,7 @@ export class ClusterView {
   /** Drops what was charged so long ago that the node should have told of it. */
   passTime(now: number): void {
     this.#now = now;
+    if (this.#charged.size === 0) return;
     for (const [state, atMs] of this.#charged) {
       if (now - atMs < chargeMs) break;
       this.#uncharge(state);
@@ -189,10 +190,7 @@ export class ClusterView {
 
   #build(shape: Shape): ShapeIndex {
     const index = new ShapeIndex(shape, this.#slots.length);
-    this.#slots.forEach((state, slot) => {
-      index.steps++;
-      index.update(slot, state);
-    });
+    this.#slots.forEach((state, slot) => index.update(slot, state));
     return index;
   }
 
