@@ -342,7 +342,7 @@ export class Agent {
       flushLogs: (job, done) => this.#outputs.of(job).flush(done),
       use: () => ({
         available: this.#leases.machine.unclaimed(),
-        queued: this.#leases.machine.demands().reduce((sum, { count }) => sum + count, 0),
+        queued: this.#leases.machine.unserved(),
       }),
       status: () => this.status(),
       answerCode,
