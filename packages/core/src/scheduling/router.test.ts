@@ -230,6 +230,13 @@ describe("demand", () => {
     expect(desk.demand(3, cpus(1), "labels?=zone=a", "soft")).toEqual({ 3: 2, 2: 1 });
   });
 
+  it("with a strategy that is none never runs", () => {
+    const desk = new Desk({ total: cpus(2) }, [], true);
+    expect(desk.demand(1, cpus(1), "pack")).toEqual({});
+    expect(desk.said).toMatchObject([{ type: "infeasible", isFinal: true }]);
+    expect(desk.router.demands()).toEqual([]);
+  });
+
   it("of an owner that ended leaves no trace", () => {
     const desk = new Desk({ total: cpus(2) }, [node(2, cpus(2))]);
     desk.demand(4);

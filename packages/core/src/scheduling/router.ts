@@ -11,7 +11,8 @@
  * A node that is alone gets every demand as it comes: its lease machine says what it can never hold.
  */
 import { nodeOf } from "../ids.ts";
-import { parseStrategyKey } from "../options/scheduling.ts";
+import { hasCode } from "../errors.ts";
+import { parseStrategyKey, type SchedulingStrategy } from "../options/scheduling.ts";
 import type { Infeasible } from "./feasible.ts";
 import { checkDemands } from "./router-check.ts";
 import { Demands, holdsNothing, isWaiting, type Demand } from "./router-demand.ts";
@@ -112,7 +113,12 @@ export class DemandRouter {
     const count = Math.max(0, event.count);
     let demand = this.#demands.get(owner, key);
     if (demand === undefined) {
-      demand = this.#newDemand(event);
+      const strategy = readStrategy(event.strategy);
+      if (strategy === null)
+        return [
+          { type: "infeasible", owner, key, missing: `scheduling key ${event.strategy}`, isFinal: true },
+        ];
+      demand = this.#newDemand(event, strategy);
       this.#demands.add(demand);
     }
     if (this.#isLeftAlone(demand)) {
@@ -126,9 +132,8 @@ export class DemandRouter {
     return this.#take();
   }
 
-  #newDemand(event: Extract<RouterEvent, { type: "demand" }>): Demand {
+  #newDemand(event: Extract<RouterEvent, { type: "demand" }>, strategy: SchedulingStrategy): Demand {
     const { owner, key, resources, job } = event;
-    const strategy = parseStrategyKey(event.strategy);
     return {
       owner,
       key,
@@ -303,6 +308,16 @@ export class DemandRouter {
     if (out.length === 0) return nothing;
     this.#out = [];
     return out;
+  }
+}
+
+/** null: nobody made that key; a member of this node says what it likes. */
+function readStrategy(key: string): SchedulingStrategy | null {
+  try {
+    return parseStrategyKey(key);
+  } catch (error) {
+    if (hasCode(error, "BadOption")) return null;
+    throw error;
   }
 }
 
