@@ -5,6 +5,7 @@ import {
   formatDuration,
   limits,
   readCodeAnswer,
+  readCodeReply,
   readCodeRequest,
   type CodeAnswer,
   type CodeReply,
@@ -14,8 +15,8 @@ import { keyOf, ModuleCache } from "./module-cache.ts";
 import { RelayConnection } from "./relay-connection.ts";
 
 export interface CodeRelayOptions {
-  /** Asks the `CodeServer` of a job's machine. What it rejects with is told to the worker; it may also never settle. */
-  ask(job: string, request: CodeRequest): Promise<CodeAnswer>;
+  /** Asks the `CodeServer` of a job's machine and gives what it answered, as it arrived. What it rejects with is told to the worker; it may also never settle. */
+  ask(job: string, request: CodeRequest): Promise<unknown>;
   /** How long a worker waits for an answer. Default: the limit `moduleAnswer`. */
   readonly answerMs?: number;
   /** Most bytes kept of all jobs together. Default: the limit `moduleCache`. */
@@ -174,7 +175,10 @@ export class CodeRelay {
       };
       try {
         this.#options.ask(job, request).then(
-          (answer) => settle(readCodeAnswer(answer) ?? failed("what it answered cannot be understood")),
+          (answer) =>
+            settle(
+              readCodeAnswer(answer) ?? alone(answer) ?? failed("what it answered cannot be understood"),
+            ),
           (error: unknown) => settle(failed(error instanceof Error ? error.message : String(error))),
         );
       } catch (error) {
@@ -182,6 +186,12 @@ export class CodeRelay {
       }
     });
   }
+}
+
+/** A reply that brings nothing. */
+function alone(value: unknown): CodeAnswer | undefined {
+  const reply = readCodeReply(value);
+  return reply === undefined ? undefined : { reply, modules: [], answers: [] };
 }
 
 function failed(message: string): CodeAnswer {

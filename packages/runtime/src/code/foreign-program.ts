@@ -5,7 +5,14 @@
  */
 import { isBuiltin, registerHooks } from "node:module";
 import type { LoadHookSync, ResolveFnOutput, ResolveHookSync } from "node:module";
-import { IonoError, limits, type CodeReply, type CodeRequest, type ModuleReply } from "@iono/core";
+import {
+  IonoError,
+  limits,
+  readCodeRequest,
+  type CodeReply,
+  type CodeRequest,
+  type ModuleReply,
+} from "@iono/core";
 import { setForeignProgram, type ForeignProgram } from "../capture/foreign.ts";
 import { nearestManifest, readManifest } from "../capture/manifest.ts";
 import { processCode } from "../capture/process-code.ts";
@@ -227,7 +234,8 @@ class Installed implements InstalledProgram {
     const request = asked.t === "load" ? asked : { ...asked, conditions: withoutDefault(asked.conditions) };
     const known = this.#cache.find(request);
     if (known !== undefined) return known;
-    const reply = this.#source.ask(request);
+    const isQuestion = readCodeRequest(request) !== undefined;
+    const reply = isQuestion ? this.#source.ask(request) : ({ t: "missing", message: "" } as const);
     this.#cache.keep(request, reply);
     if (reply.t === "module" && this.#roots.size < maxRoots) this.#roots.add(reply.root);
     return reply;

@@ -5,5 +5,6 @@ export type { CodeRelayOptions } from "./code-relay.ts";
 export { CodeServer } from "./code-server.ts";
 export { installForeignProgram } from "./foreign-program.ts";
 export type { ForeignProgramOptions, InstalledProgram } from "./foreign-program.ts";
+export { portableFlags } from "./portable-flags.ts";
 export { programRoot } from "./program-root.ts";
 export type { ProgramRoot } from "./program-root.ts";

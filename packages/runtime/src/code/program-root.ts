@@ -15,12 +15,14 @@ export interface ProgramRoot {
 }
 
 /**
- * The nearest folder at or above the entry that has a package.json; without one, the entry's own folder. A home folder,
+ * The nearest folder at or above the entry (above the folder it was started in, when a tool like vitest, installed as a
+ * package, runs the program) that has a package.json; without one, the entry's own folder. A home folder,
  * the folder of temporary files and whatever holds them are no program's: of these only files beside the entry are served.
- * @param entryUrl of the program; "" without one (`node -e`, the REPL): then `folder` counts.
+ * @param entryUrl of the program; "" without one (`node -e`, the REPL)
  */
 export function programRoot(entryUrl: string, folder = process.cwd()): ProgramRoot {
-  const start = realFolder(entryUrl.startsWith("file:") ? dirname(fileURLToPath(entryUrl)) : folder);
+  const isOwn = entryUrl.startsWith("file:") && !entryUrl.includes("/node_modules/");
+  const start = realFolder(isOwn ? dirname(fileURLToPath(entryUrl)) : folder);
   const found = above(start, (each) => existsSync(join(each, "package.json"))) ?? start;
   const isCommon = isCommonFolder(found);
   const root = isCommon ? start : found;

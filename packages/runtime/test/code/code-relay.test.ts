@@ -107,6 +107,8 @@ test("every question is answered in time, and strictly", async () => {
       message: "what it answered cannot be understood",
     });
   }
+  answer = () => Promise.resolve({ t: "refused", message: "no" } as unknown as CodeAnswer);
+  expect(await relay.answer("job", resolve("alone"))).toEqual({ t: "refused", message: "no" });
   expect(await relay.answer("job", { t: "nonsense" })).toBeNull();
 });
 

@@ -248,6 +248,8 @@ describe("the program's folder", () => {
     const alone = new CodeServer(url("elsewhere/alone.mjs"));
     expect(alone.root).toMatchObject({ url: url("elsewhere/"), isShallow: false, workspace: undefined });
     expect(new CodeServer("", project).root.url).toBe(url(inProject("")));
+    const tool = url(inProject("node_modules/vitest/vitest.mjs"));
+    expect(new CodeServer(tool, join(project, "src")).root.url).toBe(url(inProject("")));
   });
 
   test("of a program that lies loose in a common folder is only what lies beside it", async () => {

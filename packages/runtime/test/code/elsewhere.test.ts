@@ -116,7 +116,7 @@ describe("what does not come", () => {
     "view.ts": `import "./view.tsx"; export default () => 1;`,
     "view.tsx": "export const view = <a/>;",
     "decorated.ts": "function d(_: unknown) {}\n@d class A {}\nexport default () => A;",
-    "caught.ts": `export default async () => { const codes = []; for (const each of ["./nowhere.ts", "../outside.ts", "file:///nowhere/x.mjs", "/nowhere/passwd.js"]) await import(each).catch((error) => codes.push(error.code)); return codes; };`,
+    "caught.ts": `export default async () => { const codes = []; for (const each of ["./nowhere.ts", "../outside.ts", "file:///nowhere/x.mjs", "/nowhere/passwd.js", "./" + "x".repeat(5000)]) await import(each).catch((error) => codes.push(error.code)); return codes; };`,
     "own.ts": `
       import { writeFileSync } from "node:fs"; import { join } from "node:path"; import { tmpdir } from "node:os"; import { pathToFileURL } from "node:url";
       export default async () => { const path = join(tmpdir(), "made-" + process.pid + ".mjs"); writeFileSync(path, "export const made = import.meta.url;");
@@ -161,6 +161,7 @@ describe("what does not come", () => {
       "RuntimeEnvFailed",
       "RuntimeEnvFailed",
       "RuntimeEnvFailed",
+      "ERR_MODULE_NOT_FOUND",
     ]);
   });
 
