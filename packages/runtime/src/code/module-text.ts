@@ -44,7 +44,12 @@ function scriptOf(text: string, url: string): string {
 
 function transformed(text: string, url: string, strippingError: unknown): string {
   try {
-    return quietly(() => stripTypeScriptTypes(text, { mode: "transform", sourceMap: true, sourceUrl: url }));
+    const code = quietly(() =>
+      stripTypeScriptTypes(text, { mode: "transform", sourceMap: true, sourceUrl: url }),
+    );
+    // Its lines are others than the file's; stacks go by the map that it ends with.
+    process.setSourceMapsEnabled(true);
+    return code;
   } catch {
     const reason = strippingError instanceof Error ? strippingError.message : String(strippingError);
     throw new SyntaxError(`${url}: ${reason}`, { cause: strippingError });
