@@ -45,18 +45,25 @@ export async function footprint(): Promise<Footprint> {
   };
 }
 
+/** V8 keeps the pages of heaps that have shrunk for some seconds before it gives them back. */
+const stillTurns = 12;
+
 /**
  * The footprint once nothing is left to do: collects garbage in the driver and, through `collectWorkers`,
- * elsewhere, until the store does not shrink any more.
+ * elsewhere, until neither the store nor the memory shrinks any more.
  */
 export async function restingFootprint(collectWorkers: () => Promise<void>): Promise<Footprint> {
   let last = await footprint();
-  for (let still = 0, turn = 0; still < 3 && turn < 60; turn++) {
+  for (let still = 0, turn = 0; still < stillTurns && turn < 90; turn++) {
     await collected();
     await collectWorkers();
     await sleep(1_000);
     const now = await footprint();
-    still = now.storeBytes < last.storeBytes || now.processes < last.processes ? 0 : still + 1;
+    const shrinks =
+      now.storeBytes < last.storeBytes ||
+      now.processes < last.processes ||
+      now.memoryBytes < last.memoryBytes - 1_000_000;
+    still = shrinks ? 0 : still + 1;
     last = now;
   }
   return last;

@@ -7,6 +7,7 @@ import {
   actorsPerProcess,
   IonoError,
   limits,
+  nodeOf,
   type FromAgent,
   type ResourceVector,
 } from "@iono/core";
@@ -22,6 +23,7 @@ import { Owner, type TaskContext } from "../owner/owner.ts";
 import type { Sender } from "../owner/sender.ts";
 import { platform } from "../platform/index.ts";
 import { AgentLink } from "./agent-link.ts";
+import { AgentObjects } from "./agent-objects.ts";
 import { infeasibleText } from "./infeasible-text.ts";
 import { IdleCollection } from "./idle-collection.ts";
 import { jobIdOf, type JobSeed } from "./job-id.ts";
@@ -380,6 +382,14 @@ export class Member {
       socketPath: this.#storeAt.path,
       process: this.number,
       secret: this.peers.secret,
+      ...(nodeOf(this.number) === 0
+        ? {}
+        : {
+            remote: {
+              objects: new AgentObjects(this.agent),
+              expect: (held) => this.owner.borrows.expect(held),
+            },
+          }),
     });
     return this.#store;
   }
