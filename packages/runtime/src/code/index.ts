@@ -8,3 +8,5 @@ export type { ForeignProgramOptions, InstalledProgram } from "./foreign-program.
 export { portableFlags } from "./portable-flags.ts";
 export { programRoot } from "./program-root.ts";
 export type { ProgramRoot } from "./program-root.ts";
+export { importFromElsewhere } from "./worker-code.ts";
+export type { WorkerCode } from "./worker-code.ts";
