@@ -137,6 +137,7 @@ export {
   writePieceHeader,
 } from "./protocol/objects.ts";
 export type { ObjectMessage, ObjectName, PieceHeader } from "./protocol/objects.ts";
+export type { BlockName } from "./machines/store-events.ts";
 export { TransferMachine } from "./machines/transfer.ts";
 export type {
   FetchFailure,
@@ -145,7 +146,6 @@ export type {
   TransferOptions,
   TransferStats,
 } from "./machines/transfer-events.ts";
-export type { BlockName } from "./machines/store-events.ts";
 export { payloadForms, referenceKinds, referenceStates } from "./protocol/payload.ts";
 export type { StoreLocation } from "./protocol/payload.ts";
 export { LeaseMachine } from "./machines/lease.ts";
@@ -255,9 +255,7 @@ export { NodeTable } from "./machines/node-table.ts";
 export type { NodeEvent, NodeInstruction, NodeState, NodeTableSettings } from "./machines/node-table.ts";
 export { place } from "./scheduling/pick.ts";
 export type { Placement, PlacementRequest } from "./scheduling/pick.ts";
-export { resolveTarget } from "./scheduling/feasible.ts";
-export type { Infeasible, Target } from "./scheduling/feasible.ts";
-export { bucketOrders } from "./scheduling/shape-index.ts";
+export type { Infeasible } from "./scheduling/feasible.ts";
 export { readNodeChange, readViewDelta } from "./scheduling/node-view.ts";
 export type { NodeChange, NodeFacts, NodeView, ViewDelta } from "./scheduling/node-view.ts";
 export { ClusterView } from "./scheduling/view.ts";

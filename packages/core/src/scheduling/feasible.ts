@@ -83,7 +83,8 @@ export function whyInfeasible(view: ClusterView, index: ShapeIndex, strategy: Sc
   return `no node has all of ${shapeKey(maximum(needs, takes))}${which}`;
 }
 
-function maximum(a: ResourceVector, b: ResourceVector): ResourceVector {
+/** The larger amount of each resource. */
+export function maximum(a: ResourceVector, b: ResourceVector): ResourceVector {
   const names = Object.keys(addResources(a, b));
   return makeVector(names.map((name) => [name, Math.max(a[name] ?? 0, b[name] ?? 0)]));
 }

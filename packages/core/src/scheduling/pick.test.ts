@@ -162,6 +162,15 @@ describe("others", () => {
     expect(placements(view, 1, { needs: cpus(2), takes: noResources })).toEqual(["infeasible"]);
   });
 
+  it("actors that take nothing do not pile up on one node", () => {
+    const view = viewOf({ total: cpus(4) }, { total: cpus(2) }, { total: cpus(2) });
+    const found = placements(view, 20, { needs: cpus(1), takes: noResources, from: 1, now: 0 });
+    expect(found.slice(0, 2)).toEqual([1, 1]);
+    for (const node of [1, 2, 3])
+      expect(found.filter((each) => each === node).length).toBeGreaterThanOrEqual(5);
+    expect(placements(view, 1, { needs: cpus(1), takes: noResources, from: 1, now: 2000 })).toEqual([1]);
+  });
+
   it("queue where least waits when none has room", () => {
     const view = viewOf(
       { total: cpus(1), available: {}, queued: 9 },

@@ -1,7 +1,7 @@
 /** One decision: where one more of a shape goes. Filter (feasible.ts), score (the buckets of shape-index.ts), pick. */
 import type { SchedulingStrategy } from "../options/scheduling.ts";
 import type { ResourceVector } from "../resources.ts";
-import { resolveTarget, type Infeasible, type Target } from "./feasible.ts";
+import { maximum, resolveTarget, type Infeasible, type Target } from "./feasible.ts";
 import { bucketOrders, type IndexedNode, type ShapeIndex } from "./shape-index.ts";
 import type { ClusterView } from "./view.ts";
 
@@ -38,7 +38,8 @@ export function place(view: ClusterView, request: PlacementRequest): Placement {
   const free = choose(view, index, { target, policy: strategy.policy, random: request.random, from });
   const chosen = free ?? (request.canQueue === true ? whereToQueue(view, index, target) : undefined);
   if (chosen === undefined) return { kind: "wait" };
-  view.charge(chosen.node, takes, 1);
+  // What needs more than it takes (an actor that holds nothing) counts with its need at first: many do not pile up.
+  view.charge(chosen.node, request.needs === undefined ? takes : maximum(request.needs, takes), 1);
   return { kind: "place", node: chosen.node };
 }
 
@@ -72,7 +73,7 @@ export function choose(view: ClusterView, index: ShapeIndex, choice: Choice): In
   if (target.kind !== "any" && index.hasRoom(target.node.slot) && accepts(target.node)) return target.node;
   if (target.kind === "only" || index.roomy === 0) return undefined;
   const takesSlot = (slot: number): boolean => accepts(view.at(slot));
-  if (choice.policy === "spread")
+  if (choice.policy === "spread" || index.areAllFull())
     return nodeAt(view, index.searchInTurn(bucketOrders.spread, takesSlot, choice.most));
   if (from !== undefined && index.isBestToPack(from.slot) && accepts(from)) return from;
   const best = Math.ceil(index.roomyInBestTier() * topShare);

@@ -116,6 +116,12 @@ export class ShapeIndex {
     return levelOf(mine) < halfLevel || (levelOf(best) >= halfLevel && levelOf(mine) <= levelOf(best));
   }
 
+  /** The best node with room is wholly used: it has room for what takes nothing. */
+  areAllFull(): boolean {
+    const best = this.#first(bucketOrders.pack);
+    return best !== nowhere && levelOf(best) === roomyLevels - 1;
+  }
+
   /** Nodes with room in the best tier that has any. */
   roomyInBestTier(): number {
     const best = this.#first(bucketOrders.pack);

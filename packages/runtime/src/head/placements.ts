@@ -1,11 +1,9 @@
 /** Which node each actor goes to: decided when it is to be made, and anew when that node is gone. */
 import {
-  bucketOrders,
   creatorOf,
   nodeOf,
   parseStrategyKey,
   place,
-  resolveTarget,
   sanitizeResources,
   shapeKey,
   type ActorSpec,
@@ -91,7 +89,10 @@ export class Placements {
     const takes = sanitizeResources(spec.running);
     const strategy = parseStrategyKey(spec.strategy);
     const from = nodeOf(creatorOf(spec.actor).process);
-    const placement = place(view, { needs, takes, strategy, random: Math.random(), from });
+    const now = performance.now();
+    // One that names its node waits there; another looks around for a while.
+    const canQueue = strategy.policy === "node" || now - waiting.since >= patienceMs;
+    const placement = place(view, { needs, takes, strategy, random: Math.random(), from, now, canQueue });
     if (placement.kind === "infeasible") {
       if (placement.isFinal) this.#port.hopeless(spec.actor, placement.missing);
       else if (waiting.missing === "") this.#port.infeasible(spec, placement.missing);
@@ -100,31 +101,15 @@ export class Placements {
     }
     if (waiting.missing !== "") this.#port.infeasible(spec, "");
     waiting.missing = "";
-    const node = placement.kind === "place" ? placement.node : this.#anyFeasible(waiting, needs, takes);
-    if (node === 0) {
+    if (placement.kind === "wait") {
       this.#timer ??= setTimeout(() => {
         this.#timer = undefined;
         this.changed();
       }, patienceMs);
       return;
     }
-    waiting.node = node;
-    this.#port.ask(node, spec);
-  }
-
-  #anyFeasible(
-    { spec, since }: Waiting,
-    needs: ReturnType<typeof sanitizeResources>,
-    takes: ReturnType<typeof sanitizeResources>,
-  ): number {
-    const { view } = this.#port;
-    const strategy = parseStrategyKey(spec.strategy);
-    const index = view.index(needs, takes, strategy);
-    const target = resolveTarget(view, index, strategy);
-    if (target.kind === "only") return target.node.node;
-    if (performance.now() - since < patienceMs) return 0;
-    const slot = index.search(bucketOrders.waiting, 0, () => true);
-    return slot < 0 ? 0 : view.at(slot).node;
+    waiting.node = placement.node;
+    this.#port.ask(placement.node, spec);
   }
 }
 
