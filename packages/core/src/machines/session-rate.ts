@@ -19,8 +19,11 @@ const windowRoundTrips = 2;
 /** … but not more than this beyond the round trip. */
 const mostQueuedMs = 500;
 
-/** The rate is counted over spans of this or of a round trip, whichever is longer. */
-const spanMs = 25;
+/**
+ * The rate is counted over spans of this, or between the least round trip and the present one: what waits on the way makes
+ * round trips long, and the sooner its rate is known, the sooner it is less.
+ */
+const shortestSpanMs = 25;
 const keptSpans = 5;
 
 export class SessionRate {
@@ -86,7 +89,7 @@ export class SessionRate {
   acknowledged(bytes: number, now: number): void {
     this.#spanBytes += bytes;
     const passedMs = now - this.#spanStart;
-    if (passedMs >= Math.max(spanMs, this.#smoothedMs ?? 0)) {
+    if (passedMs >= this.#spanMs) {
       this.#keep(this.#spanBytes / passedMs);
       this.#spanStart = now;
       this.#spanBytes = 0;
@@ -106,6 +109,11 @@ export class SessionRate {
     this.#rates.length = 0;
     this.#windowBytes = Math.min(this.#windowBytes, 8 * firstWindowBytes);
     this.#leastMs = Infinity;
+  }
+
+  get #spanMs(): number {
+    const smoothedMs = this.#smoothedMs ?? 0;
+    return Math.max(shortestSpanMs, (smoothedMs + Math.min(smoothedMs, this.#leastMs)) / 2);
   }
 
   #keep(rate: number): void {
