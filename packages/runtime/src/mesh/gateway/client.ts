@@ -25,6 +25,11 @@ export interface GatewayIdentity {
   readonly serves: readonly number[];
   /** This process keeps the list of allowed nodes, and answers joins. */
   readonly guards: boolean;
+  /**
+   * Nodes that may come in from the start, for one that guards: a head that starts anew names those it knows, so that
+   * their connections stay.
+   */
+  readonly allowed?: readonly AllowedNode[];
 }
 
 export interface BoundGateway {
@@ -66,6 +71,7 @@ export abstract class GatewayClient implements Network {
   protected constructor(secret: string, identity: GatewayIdentity) {
     this.#secret = secret;
     this.#identity = identity;
+    for (const { node, publicKey } of identity.allowed ?? []) this.#allowed.set(node, publicKey);
   }
 
   /** Undefined while the gateway is being started. */
@@ -111,7 +117,7 @@ export abstract class GatewayClient implements Network {
   }
 
   /** What this process is has changed: it knows its cluster or its number now. */
-  identify(identity: Partial<GatewayIdentity>): void {
+  identify(identity: Partial<Omit<GatewayIdentity, "allowed">>): void {
     this.#identity = { ...this.#identity, ...identity };
     this.#hello();
   }
@@ -180,7 +186,8 @@ export abstract class GatewayClient implements Network {
   }
 
   #hello(): void {
-    this.#tell({ t: "hello", secret: this.#secret, ...this.#identity });
+    const { clusterId, serves, guards } = this.#identity;
+    this.#tell({ t: "hello", secret: this.#secret, clusterId, serves, guards });
   }
 
   #tell(message: ToGateway): void {

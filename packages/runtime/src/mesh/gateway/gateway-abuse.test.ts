@@ -1,5 +1,7 @@
 import { channels, hop } from "@iono/core";
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { readdirSync } from "node:fs";
 import * as net from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Dealer } from "zeromq";
@@ -36,6 +38,9 @@ afterEach(async () => {
 /** The gateway serves its nodes as ever. */
 async function stillServes(): Promise<void> {
   const body = randomBytes(4).toString("hex");
+  // After a long test it may have been silent for too long.
+  good.others.length = 0;
+  if (!gateway.reaches(1, channels.control)) await good.greetPatiently();
   await good.send(0, body);
   await until(() => arrived.includes(body), "the good node is heard");
 }
@@ -57,6 +62,15 @@ function raw(port: number, bytes: Buffer | string, isKept = false): Promise<stri
       resolve(text);
     });
   });
+}
+
+function hasPrlimit(): boolean {
+  try {
+    execFileSync("prlimit", ["--version"], { stdio: "ignore" });
+    return process.platform === "linux";
+  } catch {
+    return false;
+  }
 }
 
 const ports = (): number[] => [gateway.bound?.port ?? 0, gateway.bound?.joinPort ?? 0];
@@ -98,6 +112,39 @@ describe("from outside", () => {
     gateway.allow({ node: 2, publicKey: other.keys.publicKey });
     await other.greet();
     expect(gateway.reaches(2, channels.control)).toBe(true);
+  });
+
+  // Limits of another process can be set on Linux only, by a tool that not every system has.
+  it.skipIf(!hasPrlimit())("connections that take every descriptor do not end it", async () => {
+    const own = await startGateway({ keys });
+    closers.push(() => own.close());
+    own.onDatagram = (bytes) => arrived.push(bodyOf(bytes));
+    const port = own.bound?.port ?? 0;
+    const inside = new TestPeer({ node: 5, serverKey: keys.publicKey, port });
+    const late = new TestPeer({ node: 6, serverKey: keys.publicKey, port: 1 });
+    closers.push(() => inside.close());
+    closers.push(() => late.close());
+    own.allow({ node: 5, publicKey: inside.keys.publicKey }, { node: 6, publicKey: late.keys.publicKey });
+    await inside.greet();
+    const open = (): number => readdirSync(`/proc/${own.pid}/fd`).length;
+    const most = open() + 10;
+    execFileSync("prlimit", ["--pid", String(own.pid), `--nofile=${most}:${most}`]);
+    const others = closers.length;
+    for (let i = 0; i < 60; i++) await raw(port, Buffer.from("ff", "hex"), true);
+    await until(() => open() >= most, "all are taken");
+    // Once around, whatever it does each second.
+    for (let i = 0; i < 2; i++) {
+      await own.stats();
+      await inside.socket.send(Buffer.from([hop.ping]));
+      await inside.other(hop.pong);
+      await inside.send(0, `inside ${i}`);
+      await until(() => arrived.includes(`inside ${i}`), "the one inside is heard");
+    }
+    for (const close of closers.splice(others)) await close();
+    await until(() => open() < most, "some are free again");
+    late.socket.connect(`tcp://127.0.0.1:${port}`);
+    await late.greet();
+    expect(own.restarts).toBe(0);
   });
 
   it("whoever knocks at the door for joining gets nowhere else", async () => {

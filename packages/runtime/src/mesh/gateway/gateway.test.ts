@@ -249,6 +249,33 @@ describe("ways", () => {
     await until(() => !gateway.reaches(900, channels.control), "the head learns that the agent is gone");
   });
 
+  it("stay when a head starts anew, for those that it names", async () => {
+    const own = await startGateway({ keys, clusterId: "", serves: [], guards: false });
+    closers.push(() => own.close());
+    const place = { path: own.bound?.path ?? "", secret: own.secret };
+    const port = own.bound?.port ?? 0;
+    const [known, forgotten] = [peer({ port }), peer({ port })];
+    const allowed = [known, forgotten].map((each) => ({ node: each.node, publicKey: each.keys.publicKey }));
+    const first = new ConnectedGateway(place, { clusterId, serves: [0], guards: true, allowed });
+    closers.push(() => first.close());
+    await known.greet();
+    await forgotten.greet();
+    await first.close();
+    const second = new ConnectedGateway(place, {
+      clusterId,
+      serves: [0],
+      guards: true,
+      allowed: allowed.slice(0, 1),
+    });
+    closers.push(() => second.close());
+    second.onDatagram = (bytes) => arrived.push(bodyOf(bytes));
+    await until(() => second.reaches(known.node, channels.control), "it learns who is there");
+    await until(() => !own.reaches(forgotten.node, channels.control), "the other is cut");
+    await known.send(0, "still here");
+    await heard("still here");
+    expect(known.others).toEqual([]);
+  });
+
   it("are closed to local processes without the secret", async () => {
     const intruder = new ConnectedGateway(
       { path: gateway.bound?.path ?? "", secret: "wrong" },

@@ -59,6 +59,7 @@ export class Gateway {
   #timer: NodeJS.Timeout | null = null;
   #probedMs = 0;
   #probeMs = shortestProbeMs;
+  #rssBytes = 0;
   #probeTimer: NodeJS.Timeout | null = null;
   #received = 0;
   #receivedBytes = 0;
@@ -313,7 +314,7 @@ export class Gateway {
     this.#handle({ type: "tick", nowMs });
     this.#joining.tick(nowMs);
     this.#keyCheck.tick(nowMs);
-    const rssBytes = process.memoryUsage.rss();
+    const rssBytes = this.#measureRss();
     if (rssBytes > this.#options.maxMemoryBytes) this.onTooLarge(rssBytes);
   }
 
@@ -327,6 +328,15 @@ export class Gateway {
       this.#probeMs = Math.min(longestProbeMs, this.#probeMs * 2);
       for (const { connection } of this.#routes.bound()) this.#outbox.note(connection, probe);
     }, waitMs);
+  }
+
+  #measureRss(): number {
+    try {
+      this.#rssBytes = process.memoryUsage.rss();
+    } catch {
+      // It takes a file descriptor, and strangers who connect may hold all of them for a while.
+    }
+    return this.#rssBytes;
   }
 
   #counters(): GatewayCounters {
@@ -346,7 +356,7 @@ export class Gateway {
       joins: this.#joining.joins,
       joinsDropped: this.#joining.dropped,
       queuedBytes: this.#outbox.queuedBytes,
-      rssBytes: process.memoryUsage.rss(),
+      rssBytes: this.#measureRss(),
     };
   }
 }
