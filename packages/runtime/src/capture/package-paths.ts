@@ -34,9 +34,17 @@ export function packageOfUrl(url: string): PackagePlace | undefined {
   }
 }
 
+/** The packages that iono is made of. */
+const own: ReadonlySet<string> = new Set([
+  "iono",
+  ...["core", "runtime", "nn", "train", "tune", "rl", "serve", "ionet", "dashboard"].map(
+    (each) => `@iono/${each}`,
+  ),
+]);
+
 /** iono itself, of which each node has its own. */
 export function isIonoPackage(name: string): boolean {
-  return name === "iono" || name.startsWith("@iono/");
+  return own.has(name);
 }
 
 /**
