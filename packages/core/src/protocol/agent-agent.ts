@@ -40,6 +40,8 @@ export interface JobInfo {
   readonly hostId: string;
   /** `file:` URL of the directory whose modules travel. */
   readonly root: string;
+  /** Of iono. */
+  readonly version: string;
   readonly program: string;
 }
 

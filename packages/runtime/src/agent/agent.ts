@@ -80,6 +80,8 @@ export class Agent {
       processes: this.#processes,
       outputs: this.#outputs,
       jobInfo: (key) => this.#jobInfo(key),
+      foreignCode: (number, { job: key, hostId, root, version }) =>
+        this.#cluster?.code.forWorker(number, key, hostId, root, version) ?? null,
       message: (peer, chunk, start, end) => this.#message(peer, chunk, start, end),
       started: (number, { job: each }) => this.#cluster?.jobs.runsIn(number, each),
       ended: (number, reason) => this.#processEnded(number, reason),

@@ -79,7 +79,7 @@ async function begin(): Promise<void> {
     driver,
     store,
     storePath: path,
-    joinCluster: (port) => new ClusterNode({ ...found, store, job, port }),
+    joinCluster: (port) => new ClusterNode({ ...found, store, job, port, directory: options.directory }),
     answerCode: (request) => {
       const read = readCodeRequest(request);
       if (code === null || read === undefined)

@@ -3,7 +3,7 @@ import { processNumber, type JobInfo } from "@iono/core";
 import { hostId } from "./host-id.ts";
 import type { AgentOptions } from "./options.ts";
 
-export function jobOf({ driver }: AgentOptions, node: number, root: string): JobInfo | null {
+export function jobOf({ driver, version }: AgentOptions, node: number, root: string): JobInfo | null {
   if (driver === null) return null;
   return {
     job: processNumber(node, 1),
@@ -12,6 +12,7 @@ export function jobOf({ driver }: AgentOptions, node: number, root: string): Job
     namespace: driver.namespace,
     hostId: node === 0 ? "" : hostId(),
     root,
+    version: version,
     program: driver.program,
   };
 }

@@ -15,6 +15,8 @@ export interface WorkersPort {
   readonly outputs: Outputs;
   /** Of the program that a worker is for; `key` is the lease machine's name of it. */
   jobInfo(key: string): JobInfo | Promise<JobInfo>;
+  /** How a worker gets the program's modules; null when it has the same files. */
+  foreignCode(number: number, job: JobInfo): WorkerOptions["code"];
   message(peer: Peer, chunk: Buffer, start: number, end: number): void;
   started(number: number, job: JobInfo): void;
   ended(number: number, reason: string): void;
@@ -69,6 +71,7 @@ export class Workers {
       namespace: job.namespace,
       gpuIds,
       resources: options.resources,
+      code: this.#port.foreignCode(number, job),
     };
     store.admit(number, options.secret);
     this.#jobs.set(number, job.job);

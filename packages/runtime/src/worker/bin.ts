@@ -10,7 +10,7 @@ import { platform } from "../platform/index.ts";
 import { forwardOutput } from "./console.ts";
 import { actorIdOf, hostActor } from "./host-actor.ts";
 import { ThreadSetting } from "./threads.ts";
-import { readWorkerOptions } from "./options.ts";
+import { readWorkerOptions, type ForeignCode } from "./options.ts";
 
 const options = readWorkerOptions();
 platform().dieWithParent("SIGKILL", options.agentPid);
@@ -63,8 +63,21 @@ member.useStore(options.storePath, options.agentPid);
 // Handles and remote functions may arrive before any user code has loaded the API.
 introduce(member);
 setMember(member, null);
+if (options.code !== null) await useForeignProgram(options.code);
 if (options.entry !== "") installEntryGuard(options.entry);
 flushOutput = forwardOutput(member.agent);
+
+/** Modules of the program come from its own machine. */
+async function useForeignProgram({ socketPath, ...program }: ForeignCode): Promise<void> {
+  const { CodeLink, installForeignProgram } = await import("../code/index.ts");
+  const { number, secret } = options;
+  const source = new CodeLink({ platform: platform(), socketPath, process: number, secret });
+  installForeignProgram({
+    ...program,
+    source,
+    warn: (message) => process.emitWarning(message, "IonoWarning"),
+  });
+}
 
 let ending = false;
 /** Ends this process once its results are out: the exit waits for what is written to reach the kernel. */

@@ -14,6 +14,22 @@ export interface WorkerOptions {
   readonly namespace: string;
   readonly gpuIds: readonly number[];
   readonly resources: ResourceVector;
+  /** Set when the program's files are on another machine. */
+  readonly code: ForeignCode | null;
+}
+
+/** How a worker gets the modules of a program of another machine. */
+export interface ForeignCode {
+  /** `file:` URL of the directory whose modules come from there. */
+  readonly root: string;
+  /** Socket of the agent's relay. */
+  readonly socketPath: string;
+  /** Name of this node, for messages. */
+  readonly node: string;
+  /** Where packages are found. */
+  readonly packagesDir: string;
+  /** Of iono, on the program's machine. */
+  readonly version: string;
 }
 
 export function readWorkerOptions(): WorkerOptions {

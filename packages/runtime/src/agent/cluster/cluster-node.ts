@@ -26,6 +26,7 @@ import { Circuits } from "../circuits.ts";
 import type { HeadConnection, LivingActor } from "../head-connection.ts";
 import type { ClusterPort } from "./cluster-port.ts";
 import { FarLeases } from "./far-leases.ts";
+import { ForeignPrograms } from "./foreign-programs.ts";
 import { Jobs } from "./jobs.ts";
 import { NodeLinks } from "./node-links.ts";
 import { Requests } from "./requests.ts";
@@ -35,6 +36,8 @@ export interface ClusterNodeOptions {
   readonly welcome: Welcome;
   readonly report: NodeReport;
   readonly store: StoreServer;
+  /** Where packages are found for programs of other machines. */
+  readonly directory: string;
   /** The program that this agent belongs to; null for a node without one. */
   readonly job: JobInfo | null;
   readonly port: ClusterPort;
@@ -58,6 +61,7 @@ export class ClusterNode implements HeadConnection {
   readonly circuits: Circuits;
   readonly transfers: Transfers;
   readonly jobs: Jobs;
+  readonly code: ForeignPrograms;
   readonly requests: Requests;
   readonly #usage: Usage;
   readonly #view: ClusterView;
@@ -72,6 +76,13 @@ export class ClusterNode implements HeadConnection {
     this.name = welcome.name;
     this.requests = new Requests((node, message) => this.send(node, message));
     this.jobs = new Jobs(options.job, (job) => this.requests.ask<JobInfo>(nodeOf(job), { t: "job", job }));
+    this.code = new ForeignPrograms({
+      node: welcome.name,
+      hostId: report.hostId,
+      secret: port.secret,
+      packagesDir: options.directory,
+      ask: (job, request) => this.requests.ask(nodeOf(job), { t: "code", job, request }),
+    });
     this.#view = new ClusterView({ local: this.node });
     this.#view.own({
       name: this.name,
@@ -134,6 +145,7 @@ export class ClusterNode implements HeadConnection {
   /** Opens what members of this node connect to, and tells the head that this node is there. */
   async start(): Promise<void> {
     this.#relayPath = await this.circuits.listen();
+    await this.code.listen();
     this.send(headNode, { t: "register", info: this.#options.report });
     this.#usage.changed();
   }
@@ -158,6 +170,7 @@ export class ClusterNode implements HeadConnection {
     this.#usage.close();
     this.leases.close();
     this.circuits.close();
+    this.code.close();
     this.transfers.close();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, leaveMs)));
@@ -186,6 +199,7 @@ export class ClusterNode implements HeadConnection {
   processEnded(process: number, reason: string): void {
     this.leases.ownerEnded(process);
     this.transfers.processEnded(process);
+    this.code.processEnded(process);
     this.sendHead({ t: "process ended", process, reason });
     for (const node of this.#links.nodes())
       if (node !== headNode) this.send(node, { t: "process ended", process, reason });
@@ -375,6 +389,7 @@ export class ClusterNode implements HeadConnection {
     for (const job of this.jobs.ofNode(node)) {
       this.#port.jobEnded(job);
       this.jobs.forget(job);
+      this.code.forget(job);
     }
   }
 }
