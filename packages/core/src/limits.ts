@@ -48,6 +48,15 @@ export const limits = {
   ),
   moduleSource: bytes(8 * MiB, "RuntimeEnvFailed: the module is too large to travel to another machine."),
   numReturns: count(10_000, "BadOption: numReturns is too high."),
+  objectPiece: bytes(1 * MiB, "A larger object travels between nodes in several pieces."),
+  objectsReceived: count(
+    256,
+    "Further objects of other nodes wait until some are here; arguments of tasks come before what is only read.",
+  ),
+  objectsSent: count(
+    4096,
+    "A node that asks for more at once is refused: its fetch fails with ObjectStoreFull.",
+  ),
   ownerMemory: bytes(512 * MiB, "Small values move to the object store, oldest first."),
   pendingTasks: count(4_000_000, ".remote() throws TooManyPending."),
   queueItems: count(1_000_000, "A Queue without maxSize is full: put waits, putNowait throws QueueFull."),

@@ -1,11 +1,11 @@
+import { limits } from "../limits.ts";
 import type { ObjectName } from "../protocol/objects.ts";
 import type { RefusalReason } from "./store-events.ts";
 import type { Copy } from "./transfer-copies.ts";
 import type { TransferInstruction } from "./transfer-events.ts";
 import { Sends, type Send } from "./transfer-sends.ts";
 
-/** A node with so many sends under way has to wait for some. */
-const mostSendsToNode = 4096;
+const mostSendsToNode = limits.objectsSent.value;
 
 interface SendRequest {
   readonly node: number;

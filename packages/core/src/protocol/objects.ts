@@ -9,6 +9,7 @@
  *
  *   u32 pull, u32 length, f64 offset, u32 crc32 of the bytes, u32 zero, bytes
  */
+import { limits } from "../limits.ts";
 import type { RefusalReason } from "../machines/store-events.ts";
 
 /** One object of the cluster: a block of the store of its home. */
@@ -76,7 +77,7 @@ export const mostFailedSources = 64;
 
 export const pieceHeaderBytes = 24;
 /** Most bytes of an object in one piece, and of pieces in one payload, headers apart. */
-export const pieceBytes = 1024 * 1024;
+export const pieceBytes = limits.objectPiece.value;
 
 export interface PieceHeader {
   readonly pull: number;

@@ -1,5 +1,6 @@
 import {
   IonoError,
+  limits,
   objectMessagesPerList,
   pieceBytes,
   readObjectMessage,
@@ -34,7 +35,6 @@ export interface TransfersOptions {
 
 /** Of the store, at most so much is being received at once; processes of this node write beside it. */
 const receivingShare = 2;
-const receivingCount = 256;
 const defaultStallMs = 5_000;
 const defaultFullMs = 10_000;
 const tickMs = 1_000;
@@ -78,7 +78,7 @@ export class Transfers {
     this.#machine = new TransferMachine({
       node,
       receivingBytes: Math.floor(store.capacityBytes / receivingShare),
-      receivingCount,
+      receivingCount: limits.objectsReceived.value,
       stallMs: options.stallMs ?? defaultStallMs,
       fullMs: options.fullMs ?? defaultFullMs,
     });
