@@ -37,6 +37,11 @@ export interface ForeignProgramOptions extends NodePackagesOptions {
   /** `ProgramRoot.url` of the program. */
   readonly root: string;
   readonly source: ModuleSource;
+  /**
+   * The program's machine could not be asked. Node keeps some failed imports for ever: this process should end when what
+   * it runs has ended, and another take its place.
+   */
+  unreachable?(error: IonoError): void;
 }
 
 /** Module hooks that are in place. */
@@ -56,6 +61,7 @@ const cacheBytes = limits.moduleCache.value / 2;
 class Installed implements InstalledProgram {
   readonly #source: ModuleSource;
   readonly #node: string;
+  readonly #unreachable: (error: IonoError) => void;
   readonly #packages: NodePackages;
   readonly #cache = new ModuleCache(cacheBytes);
   /** Folders whose modules are the program's. */
@@ -68,6 +74,7 @@ class Installed implements InstalledProgram {
   constructor(options: ForeignProgramOptions) {
     this.#source = options.source;
     this.#node = options.node;
+    this.#unreachable = (error) => options.unreachable?.(error);
     this.#packages = new NodePackages(options);
     this.#roots = new Set([options.root]);
     this.#hooks = registerHooks({ resolve: this.#resolve, load: this.#load });
@@ -212,10 +219,12 @@ class Installed implements InstalledProgram {
         "RuntimeEnvFailed",
         `${what}${from} does not come to node ${this.#node}: ${reply.message}`,
       );
-    throw new IonoError(
+    const error = new IonoError(
       "Unreachable",
       `${what}${from}: the program's machine cannot be asked by node ${this.#node}: ${reply.message}`,
     );
+    this.#unreachable(error);
+    throw error;
   }
 
   #module(url: string): ModuleReply {

@@ -1,3 +1,4 @@
+import type { IonoError } from "@iono/core";
 import { platform } from "../platform/index.ts";
 import { CodeLink } from "./code-link.ts";
 import { installForeignProgram, type InstalledProgram } from "./foreign-program.ts";
@@ -19,14 +20,21 @@ export interface WorkerCode {
 /**
  * Makes a worker import the modules of its program from the program's machine. To be called before the entry guard and
  * before anything of the program arrives. Nothing is connected until the first import.
+ * @param unreachable see `ForeignProgramOptions`: the worker should retire
  */
-export function importFromElsewhere(code: WorkerCode, process_: number, secret: string): InstalledProgram {
+export function importFromElsewhere(
+  code: WorkerCode,
+  process_: number,
+  secret: string,
+  unreachable: (error: IonoError) => void,
+): InstalledProgram {
   const { root, socketPath, node, packagesDir, version } = code;
   return installForeignProgram({
     root,
     node,
     packagesDir,
     version,
+    unreachable,
     source: new CodeLink({ platform: platform(), socketPath, process: process_, secret }),
     warn: (message) => process.emitWarning(message, "IonoWarning"),
   });

@@ -189,7 +189,8 @@ describe("a program's machine that does not answer", () => {
         return server.answer(request);
       },
     });
-    const { result } = await there.run("twice.ts");
+    const { result, warnings } = await there.run("twice.ts");
+    expect(warnings).toEqual(["Unreachable"]);
     expect(result).toEqual([
       expect.stringMatching(
         /^\.\/a\.ts imported from .*twice\.ts: the program's machine cannot be asked by node gpu-3: no answer within 200ms$/,
