@@ -61,7 +61,10 @@ export const errorTable = {
   QueueEmpty: { retryable: true, remedy: "Wait for an item, or give a longer timeout." },
   QueueFull: { retryable: true, remedy: "Wait for room, or give a longer timeout." },
   QueueShutDown: { retryable: false, remedy: "The queue was shut down; make a new one." },
-  RuntimeEnvFailed: { retryable: false, remedy: "Read the tool's output in the message." },
+  RuntimeEnvFailed: {
+    retryable: false,
+    remedy: "Do what the message says: it tells what is missing, and on which node.",
+  },
   ShutDown: { retryable: false, remedy: "The runtime was shut down; call init() again." },
   SubmittedWhileImporting: {
     retryable: false,
