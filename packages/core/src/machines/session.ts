@@ -117,6 +117,11 @@ export class SessionMachine<P> {
     return this.#isTemporary ? heardAt + this.#settings.giveUpMs : Infinity;
   }
 
+  /** The peer has said all, and nothing but the end of this side is not acknowledged: what is lost is its last word. */
+  get #isAllSaid(): boolean {
+    return this.#hasPeerClosed && this.#lastSent !== undefined && this.#sender.unacknowledgedBytes === 0;
+  }
+
   get #isBlocked(): boolean {
     return this.#blockedUntil !== -Infinity;
   }
@@ -279,15 +284,14 @@ export class SessionMachine<P> {
       else this.#end("reset", out);
       return;
     }
-    // A peer that has said all, and heard all, ends while its last acknowledgement may be lost.
-    this.#end(this.#hasPeerClosed && this.#lastSent !== undefined ? "closed" : "reset", out);
+    this.#end(this.#isAllSaid ? "closed" : "reset", out);
   }
 
   // Time
 
   #tick(now: number, out: SessionInstruction<P>[]): void {
     this.#liveness.forgiveStall(this.#wantedAt, now);
-    if (this.#giveUpAt <= now) return this.#end("silent", out);
+    if (this.#giveUpAt <= now) return this.#end(this.#isAllSaid ? "closed" : "silent", out);
     if (this.#isTemporary) return;
     if (this.#blockedUntil <= now) this.#blockedUntil = -Infinity;
     if (this.#state === "opening") {

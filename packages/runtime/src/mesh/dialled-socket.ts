@@ -32,6 +32,8 @@ const limits = {
   [channels.bulk]: { queuedBytes: 32 * 1024 * 1024, messages: 16 },
 } as const;
 
+const lingerMs = 200;
+
 /** Messages read in one go, and for how long, before the loop turns to others. */
 const goMessages = 64;
 const goMs = 2;
@@ -90,11 +92,13 @@ export class DialledSocket {
     return true;
   }
 
+  /** What libzmq holds already is still sent, within a moment. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#queue = [];
     this.#queuedBytes = 0;
+    this.#socket.linger = lingerMs;
     this.#socket.close();
   }
 

@@ -13,6 +13,7 @@ import {
   type SessionHeader,
 } from "@iono/core";
 import { randomInt } from "node:crypto";
+import { setImmediate as turn } from "node:timers/promises";
 import type { Link } from "../links/link.ts";
 import { segmentHeadBytes } from "./frame-queue.ts";
 import type { Mesh, MeshChannel, MeshEvents, Network } from "./network.ts";
@@ -110,6 +111,8 @@ class SessionMesh implements Mesh {
     }
     for (const { link } of [...this.#entries.values()]) link.destroy();
     this.#pool.close();
+    // The last acknowledgements are on their way to the sockets.
+    await turn();
     await this.#network.close();
   }
 
