@@ -42,6 +42,8 @@ export interface JobInfo {
   readonly root: string;
   /** Of iono. */
   readonly version: string;
+  /** Node's flags for its workers on other machines. */
+  readonly flags: readonly string[];
   readonly program: string;
 }
 

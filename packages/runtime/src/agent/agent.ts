@@ -23,6 +23,7 @@ import { FarQuestions } from "./far-questions.ts";
 import type { HeadConnection } from "./head-connection.ts";
 import { LeaseInstructions } from "./lease-instructions.ts";
 import { NodeLeases } from "./leases.ts";
+import { LocalFit } from "./local-fit.ts";
 import { LocalHead } from "./local-head.ts";
 import { driverNumber, firstWorkerNumber, type AgentOptions } from "./options.ts";
 import { Outputs } from "./outputs.ts";
@@ -60,6 +61,9 @@ export class Agent {
   readonly #instructions: LeaseInstructions;
   readonly #workers: Workers;
   readonly #outputs: Outputs;
+  readonly #fit: LocalFit;
+  /** Shapes of which it was said that no node can run them. */
+  readonly #told = new Set<string>();
   readonly #driver: number;
   readonly startedAtMs = Date.now();
 
@@ -97,7 +101,15 @@ export class Agent {
       (instruction) => this.#instructions.perform(instruction),
     );
     this.#cluster = parts.joinCluster === null ? null : parts.joinCluster(this.#clusterPort());
-    this.#head = this.#cluster ?? new LocalHead((message) => this.#fromHead(message));
+    this.#fit = new LocalFit(options.resources, options.labels);
+    this.#head =
+      this.#cluster ??
+      new LocalHead(
+        this.#fit,
+        (message) => this.#fromHead(message),
+        (shape, missing, actor) =>
+          this.#processes.send(this.#driver, { t: "infeasible", shape, missing, actor }),
+      );
     this.#instructions = new LeaseInstructions({
       node,
       driver: this.#driver,
@@ -203,8 +215,23 @@ export class Agent {
   #demand(owner: number, message: Extract<ToAgent, { t: "demand" }>): void {
     const { shape, strategy, count } = message;
     const resources = sanitizeResources(message.resources);
-    if (this.#cluster === null) this.#lease({ type: "demand", owner, resources, count, tag: strategy });
-    else this.#cluster.leases.demand(owner, this.#jobOf(owner), resources, shape, strategy, count);
+    if (this.#cluster === null) {
+      if (strategy === "" || this.#mayRunHere(owner, shape, strategy))
+        this.#lease({ type: "demand", owner, resources, count, tag: strategy });
+    } else this.#cluster.leases.demand(owner, this.#jobOf(owner), resources, shape, strategy, count);
+  }
+
+  /** Whether the only node is one that the strategy allows; says so when it is not. */
+  #mayRunHere(owner: number, shape: string, strategy: string): boolean {
+    const lacks = this.#fit.lacks(strategy);
+    if (lacks === undefined) return true;
+    const { missing } = lacks;
+    if (lacks.isFinal) this.#processes.send(owner, { t: "never", shape, reason: missing });
+    else if (!this.#told.has(shape)) {
+      this.#told.add(shape);
+      this.#processes.send(this.#driver, { t: "infeasible", shape, missing, actor: 0 });
+    }
+    return false;
   }
 
   #isNear(process: number): boolean {

@@ -34,9 +34,10 @@ export function startWorker(
   gpuIds: readonly number[],
   options: AgentOptions,
   boot: WorkerOptions,
+  flags: readonly string[],
   events: WorkerProcessEvents,
 ): WorkerProcess {
-  const child = spawn(process.execPath, [...options.worker.execArgv, options.worker.file], {
+  const child = spawn(process.execPath, [...options.worker.execArgv, ...flags, options.worker.file], {
     env: { ...process.env, ...workerEnvironment(gpuIds, options), IONO_BOOT: JSON.stringify(boot) },
     stdio: ["ignore", "pipe", "pipe", "pipe"],
     detached: true,

@@ -76,7 +76,7 @@ export class Workers {
     store.admit(number, options.secret);
     this.#jobs.set(number, job.job);
     this.#port.started(number, job);
-    const worker = startWorker(number, gpuIds, options, boot, {
+    const worker = startWorker(number, gpuIds, options, boot, this.#flagsFor(job), {
       frame: (from, chunk, start, end) => {
         const peer = processes.get(from.number);
         if (peer !== undefined) this.#port.message(peer, chunk, start, end);
@@ -87,6 +87,12 @@ export class Workers {
     });
     this.#workers.set(number, worker);
     processes.add({ number, link: worker.link, pid: worker.child.pid ?? 0, path: "" });
+  }
+
+  /** Beside those of this node's own program: what a program of another gave to its Node. */
+  #flagsFor(job: JobInfo): readonly string[] {
+    const { execArgv } = this.#port.options.worker;
+    return this.#port.options.driver === null ? job.flags.filter((flag) => !execArgv.includes(flag)) : [];
   }
 
   /** It is up. */

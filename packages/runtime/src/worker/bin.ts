@@ -10,7 +10,8 @@ import { platform } from "../platform/index.ts";
 import { forwardOutput } from "./console.ts";
 import { actorIdOf, hostActor } from "./host-actor.ts";
 import { ThreadSetting } from "./threads.ts";
-import { readWorkerOptions, type ForeignCode } from "./options.ts";
+import type { WorkerCode } from "../code/index.ts";
+import { readWorkerOptions } from "./options.ts";
 
 const options = readWorkerOptions();
 platform().dieWithParent("SIGKILL", options.agentPid);
@@ -67,16 +68,10 @@ if (options.code !== null) await useForeignProgram(options.code);
 if (options.entry !== "") installEntryGuard(options.entry);
 flushOutput = forwardOutput(member.agent);
 
-/** Modules of the program come from its own machine. */
-async function useForeignProgram({ socketPath, ...program }: ForeignCode): Promise<void> {
-  const { CodeLink, installForeignProgram } = await import("../code/index.ts");
-  const { number, secret } = options;
-  const source = new CodeLink({ platform: platform(), socketPath, process: number, secret });
-  installForeignProgram({
-    ...program,
-    source,
-    warn: (message) => process.emitWarning(message, "IonoWarning"),
-  });
+/** Modules of the program come from its own machine. A worker for which they cannot be had ends: Node remembers failures. */
+async function useForeignProgram(code: WorkerCode): Promise<void> {
+  const { importFromElsewhere } = await import("../code/index.ts");
+  importFromElsewhere(code, options.number, options.secret, (error) => end(error.message));
 }
 
 let ending = false;

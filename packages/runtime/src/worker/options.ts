@@ -1,5 +1,6 @@
 /** What the agent tells a worker at its start, in the environment variable `IONO_BOOT`. */
 import type { ResourceVector } from "@iono/core";
+import type { WorkerCode } from "../code/worker-code.ts";
 import type { JobSeed } from "../member/job-id.ts";
 
 export interface WorkerOptions {
@@ -15,21 +16,7 @@ export interface WorkerOptions {
   readonly gpuIds: readonly number[];
   readonly resources: ResourceVector;
   /** Set when the program's files are on another machine. */
-  readonly code: ForeignCode | null;
-}
-
-/** How a worker gets the modules of a program of another machine. */
-export interface ForeignCode {
-  /** `file:` URL of the directory whose modules come from there. */
-  readonly root: string;
-  /** Socket of the agent's relay. */
-  readonly socketPath: string;
-  /** Name of this node, for messages. */
-  readonly node: string;
-  /** Where packages are found. */
-  readonly packagesDir: string;
-  /** Of iono, on the program's machine. */
-  readonly version: string;
+  readonly code: WorkerCode | null;
 }
 
 export function readWorkerOptions(): WorkerOptions {

@@ -3,7 +3,7 @@ import type { CodeRequest } from "@iono/core";
 import * as net from "node:net";
 import { CodeRelay } from "../../code/code-relay.ts";
 import { publish } from "../../links/publish.ts";
-import type { ForeignCode } from "../../worker/options.ts";
+import type { WorkerCode } from "../../code/worker-code.ts";
 
 export interface ForeignProgramsOptions {
   /** Name of this node. */
@@ -33,7 +33,7 @@ export class ForeignPrograms {
   }
 
   /** What a worker of this node is told; null when the program's files are the same here. */
-  forWorker(process: number, job: number, hostId: string, root: string, version: string): ForeignCode | null {
+  forWorker(process: number, job: number, hostId: string, root: string, version: string): WorkerCode | null {
     const { hostId: own, node, packagesDir, secret } = this.#options;
     if (hostId === own || root === "") return null;
     this.#relay.admit(process, secret, String(job));
