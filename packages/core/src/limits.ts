@@ -51,7 +51,7 @@ export const limits = {
   objectPiece: bytes(1 * MiB, "A larger object travels between nodes in several pieces."),
   objectsReceived: count(
     256,
-    "Further objects of other nodes wait until some are here; arguments of tasks come before what is only read.",
+    "Further objects of other nodes wait until some are here; what running tasks wait for comes before the arguments of others.",
   ),
   objectsSent: count(
     4096,

@@ -13,7 +13,7 @@ export interface Copy {
   readonly object: ObjectName;
   readonly sizeBytes: number;
   state: CopyState;
-  isArgument: boolean;
+  isUrgent: boolean;
   /** Requests that wait for it, and whose they are. */
   readonly waiting: Map<number, number>;
   /** Its block, once it has one. */
@@ -43,8 +43,8 @@ export class Copies implements Iterable<Copy> {
   readonly #byNumber = new Map<number, Copy>();
   readonly #byObject = new Map<string, Copy>();
   readonly #byBlock = new Map<string, Copy>();
-  /** Arguments of tasks, and the rest; each first come, first served. */
-  readonly #arguments = new Set<Copy>();
+  /** What a running task waits for, and the rest; each first come, first served. */
+  readonly #urgent = new Set<Copy>();
   readonly #others = new Set<Copy>();
   readonly #receiving = new Set<Copy>();
   #receivingBytes = 0;
@@ -59,7 +59,7 @@ export class Copies implements Iterable<Copy> {
   }
 
   get queued(): number {
-    return this.#arguments.size + this.#others.size;
+    return this.#urgent.size + this.#others.size;
   }
 
   get receivingBytes(): number {
@@ -83,13 +83,13 @@ export class Copies implements Iterable<Copy> {
     return this.#byBlock.get(`${block}.${generation}`);
   }
 
-  queue(object: ObjectName, sizeBytes: number, isArgument: boolean): Copy {
+  queue(object: ObjectName, sizeBytes: number, isUrgent: boolean): Copy {
     const copy: Copy = {
       copy: this.#next++,
       object,
       sizeBytes,
       state: "queued",
-      isArgument,
+      isUrgent,
       waiting: new Map(),
       block: -1,
       generation: -1,
@@ -104,23 +104,23 @@ export class Copies implements Iterable<Copy> {
     };
     this.#byNumber.set(copy.copy, copy);
     this.#byObject.set(keyOf(object), copy);
-    (isArgument ? this.#arguments : this.#others).add(copy);
+    (isUrgent ? this.#urgent : this.#others).add(copy);
     return copy;
   }
 
-  /** An argument of a task now. */
+  /** A running task waits for it now. */
   prefer(copy: Copy): void {
-    copy.isArgument = true;
-    if (this.#others.delete(copy)) this.#arguments.add(copy);
+    copy.isUrgent = true;
+    if (this.#others.delete(copy)) this.#urgent.add(copy);
   }
 
   /** The next one to be received, if there is room: it is from now on. */
   admit(): Copy | undefined {
     const { receivingBytes, receivingCount } = this.#options;
-    const [copy] = this.#arguments.size > 0 ? this.#arguments : this.#others;
+    const [copy] = this.#urgent.size > 0 ? this.#urgent : this.#others;
     if (copy === undefined || this.#receiving.size >= receivingCount) return undefined;
     if (this.#receiving.size > 0 && this.#receivingBytes + copy.sizeBytes > receivingBytes) return undefined;
-    this.#arguments.delete(copy);
+    this.#urgent.delete(copy);
     this.#others.delete(copy);
     this.#receiving.add(copy);
     this.#receivingBytes += copy.sizeBytes;
@@ -141,7 +141,7 @@ export class Copies implements Iterable<Copy> {
   }
 
   remove(copy: Copy): void {
-    this.#arguments.delete(copy);
+    this.#urgent.delete(copy);
     this.#others.delete(copy);
     this.#leaveReceiving(copy);
     this.#byNumber.delete(copy.copy);

@@ -26,8 +26,8 @@ export type TransferEvent =
       readonly process: number;
       readonly object: ObjectName;
       readonly sizeBytes: number;
-      /** Before what is not. */
-      readonly isArgument: boolean;
+      /** A running task waits for it: it comes before what tasks need that have not begun. */
+      readonly isUrgent: boolean;
     }
   | ({ readonly kind: "allocated"; readonly copy: number } & BlockName)
   | { readonly kind: "allocateFailed"; readonly copy: number; readonly reason: RefusalReason }

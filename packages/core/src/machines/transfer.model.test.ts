@@ -10,7 +10,7 @@ type Step =
       readonly node: number;
       readonly process: number;
       readonly pick: number;
-      readonly isArgument: boolean;
+      readonly isUrgent: boolean;
     }
   | { readonly kind: "go"; readonly picks: readonly number[]; readonly isIntact: boolean }
   | { readonly kind: "free"; readonly pick: number }
@@ -38,7 +38,7 @@ const one = (
 const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
     one(3, fc.record({ kind: kind("put"), node, size: fc.constantFrom(1, 4096, 0.5e6, 2.5e6, 6e6, 9e6) })),
-    one(12, fc.record({ kind: kind("fetch"), node, process, pick, isArgument: fc.boolean() })),
+    one(12, fc.record({ kind: kind("fetch"), node, process, pick, isUrgent: fc.boolean() })),
     one(
       24,
       fc.record({
@@ -89,7 +89,7 @@ class Run {
         break;
       case "fetch":
         if (at === undefined || object === undefined || object.home === step.node) break;
-        if (!this.#ended.has(`${step.node}/${step.process}`)) at.fetch(step.process, object, step.isArgument);
+        if (!this.#ended.has(`${step.node}/${step.process}`)) at.fetch(step.process, object, step.isUrgent);
         break;
       case "go":
         for (const each of step.picks) cluster.step(each, step.isIntact);

@@ -59,7 +59,7 @@ export class FakeNode {
     return { home: this.node, block, generation: 1, sizeBytes };
   }
 
-  fetch(process: number, object: ObjectName & { readonly sizeBytes: number }, isArgument = true): number {
+  fetch(process: number, object: ObjectName & { readonly sizeBytes: number }, isUrgent = true): number {
     const request = this.#nextRequest++;
     this.requests.set(request, process);
     const { home, block, generation, sizeBytes } = object;
@@ -69,7 +69,7 @@ export class FakeNode {
       process,
       object: { home, block, generation },
       sizeBytes,
-      isArgument,
+      isUrgent,
     });
     return request;
   }

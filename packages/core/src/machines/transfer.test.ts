@@ -128,7 +128,7 @@ describe("TransferMachine", () => {
     expect(reader.outcomes.get(2)).toBe("freed");
   });
 
-  it("receives arguments before what is only read, and no more at once than allowed", () => {
+  it("receives what running tasks wait for first, and no more at once than allowed", () => {
     const cluster = new FakeCluster(2, { receivingBytes: 4 * mebibyte });
     const home = cluster.node(1);
     const reader = cluster.node(2);

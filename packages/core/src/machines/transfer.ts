@@ -129,7 +129,7 @@ export class TransferMachine {
   // Receiving
 
   #fetch(event: TransferEvent & { kind: "fetch" }, out: TransferInstruction[]): void {
-    const { request, process, object, sizeBytes, isArgument } = event;
+    const { request, process, object, sizeBytes, isUrgent } = event;
     const known = this.#copies.of(object);
     if (known?.state === "whole") {
       out.push({ kind: "grant", copy: known.copy, request, process });
@@ -139,8 +139,8 @@ export class TransferMachine {
       out.push({ kind: "fail", request, reason: "nodeLost", node: object.home });
       return;
     }
-    const copy = known ?? this.#copies.queue(object, sizeBytes, isArgument);
-    if (isArgument) this.#copies.prefer(copy);
+    const copy = known ?? this.#copies.queue(object, sizeBytes, isUrgent);
+    if (isUrgent) this.#copies.prefer(copy);
     copy.waiting.set(request, process);
   }
 

@@ -1,6 +1,6 @@
 import type { StoreLocation } from "@iono/core";
 
-/** What a copy is wanted for: arguments of a task come before what somebody reads. */
+/** What a copy is wanted for: what somebody reads comes before arguments of a task that has not begun. */
 export type FetchPurpose = "argument" | "read";
 
 /** Objects of other nodes, as a process reaches them: through its agent, which has `Transfers`. */

@@ -45,7 +45,7 @@ const mostAttempts = 3;
 interface Fetching {
   readonly process: number;
   readonly location: StoreLocation;
-  readonly isArgument: boolean;
+  readonly isUrgent: boolean;
   /** A copy may make room for others in the moment in which it is wanted again. */
   attempts: number;
   resolve(location: StoreLocation): void;
@@ -132,8 +132,8 @@ export class Transfers {
     if (location.node === this.#options.node) return this.#holdHere(location, process);
     const request = this.#nextRequest++;
     return new Promise((resolve, reject) => {
-      const isArgument = purpose === "argument";
-      const fetching: Fetching = { process, location, isArgument, attempts: 1, resolve, reject };
+      const isUrgent = purpose === "read";
+      const fetching: Fetching = { process, location, isUrgent, attempts: 1, resolve, reject };
       this.#fetching.set(request, fetching);
       this.#ask(request, fetching);
     });
@@ -298,7 +298,7 @@ export class Transfers {
     else fetching.reject(refusalError(answer.reason, { location: fetching.location }));
   }
 
-  #ask(request: number, { process, location, isArgument }: Fetching): void {
+  #ask(request: number, { process, location, isUrgent }: Fetching): void {
     const { node: home, block, generation, size: sizeBytes } = location;
     this.#handle({
       kind: "fetch",
@@ -306,7 +306,7 @@ export class Transfers {
       process,
       object: { home, block, generation },
       sizeBytes,
-      isArgument,
+      isUrgent,
     });
   }
 
