@@ -131,6 +131,25 @@ describe("Transfers", () => {
     await expectEmpty(nodes);
   });
 
+  it("do again what was on a link that ended", async () => {
+    await using nodes = new TestNodes();
+    const home = nodes.add(1, 64 * mebibyte);
+    const reader = nodes.add(2, 64 * mebibyte);
+    const location = await home.put(24 * mebibyte, 13);
+    const holding = reader.transfers.hold(location, reader.process(2));
+    await Promise.resolve();
+    nodes.reconnect(1, 2); // with the hold on its way
+    const fetching = reader.transfers.fetch(location, reader.process(1), "read");
+    const { value } = await nodes.run(Promise.all([fetching, holding]), (round) => {
+      if (round % 7 === 0) nodes.reconnect(1, 2); // with pieces on their way
+    });
+    expect(await reader.has(value[0], 13)).toBe(true);
+    expect(home.sentBytes).toBeLessThan(3 * 24 * mebibyte);
+    home.store.local.letGo(location, home.process(1));
+    expect(home.store.stats().blocks).toBe(1); // held for the reader
+    await expectEmpty(nodes);
+  });
+
   it("say which node an object was lost with", async () => {
     await using nodes = new TestNodes();
     const home = nodes.add(1, 64 * mebibyte);

@@ -7,7 +7,7 @@ import type { ObjectRef } from "../../src/index.ts";
 let cluster: TestCluster;
 
 beforeAll(async () => {
-  cluster = await startCluster([{ cpus: 1 }, { cpus: 1 }, { cpus: 1 }]);
+  cluster = await startCluster([{ cpus: 1 }, { cpus: 1 }, { cpus: 1, maxWorkers: 1 }]);
   await init({ address: cluster.address, token: cluster.token });
 }, 60_000);
 
@@ -57,6 +57,20 @@ describe("copies of objects", () => {
     const ref = make.options(on("node-b")).remote(million, 2);
     for (let i = 0; i < 5; i++)
       expect(await get(read.options(on("node-c")).remote(ref))).toEqual(["node-3", million, 2]);
+  }, 60_000);
+
+  test("that are on their way do not keep a worker from other tasks", async () => {
+    const onC = on("node-c");
+    const where = remote(() => runtimeContext().nodeId);
+    const large = make.options(on("node-a")).remote(10 * million, 1);
+    const small = make.options(on("node-a")).remote(100, 1);
+    await get([where.options(onC).remote(), read.options(onC).remote(small)]);
+    await wait([large]);
+    const slow = read.options(onC).remote(large);
+    const quick = where.options(onC).remote();
+    const { ready } = await wait([slow, quick], { count: 1 });
+    expect(ready).toEqual([quick]);
+    expect(await get(slow)).toEqual(["node-3", 10 * million, 1]);
   }, 60_000);
 
   test("that do not come in time are a timeout of the get, which goes on to be possible", async () => {

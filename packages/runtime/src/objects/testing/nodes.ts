@@ -91,6 +91,12 @@ export class TestNode {
     }
   }
 
+  disconnected(from: number): void {
+    this.outgoing.splice(0, Infinity, ...this.outgoing.filter(({ to }) => to !== from));
+    this.#inFlight.delete(from);
+    this.#paused.delete(from);
+  }
+
   delivered({ to, pieces }: Frame): void {
     if (pieces === undefined) return;
     const inFlight = (this.#inFlight.get(to) ?? 0) - pieces.length;
@@ -174,6 +180,17 @@ export class TestNodes implements AsyncDisposable {
     }
     lost.transfers.close();
     await lost.store.close();
+  }
+
+  /** The links between two nodes end, with what was on them, and begin anew. */
+  reconnect(one: number, other: number): void {
+    for (const [from, to] of [
+      [one, other],
+      [other, one],
+    ])
+      this.node(from).disconnected(to);
+    this.node(one).transfers.nodeForgot(other);
+    this.node(other).transfers.nodeForgot(one);
   }
 
   /** What no node may have left when nothing is under way. */
