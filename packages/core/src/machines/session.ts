@@ -72,10 +72,6 @@ export class SessionMachine<P> {
     return this.#state === "established";
   }
 
-  get hasEnded(): boolean {
-    return this.#state === "ended";
-  }
-
   /** Bytes that may be sent now. */
   get roomBytes(): number {
     if (this.#state !== "established" || this.#lastSent !== undefined || this.#isBlocked) return 0;
@@ -357,6 +353,7 @@ export class SessionMachine<P> {
   #refused(sequence: number | undefined, now: number): void {
     if (sequence !== undefined) this.#sender.takeBack(sequence);
     else if (this.#state === "established") this.#receiver.acknowledgeAt = now + this.#blockedMs;
+    else this.#openAt = Math.min(this.#openAt, now + this.#blockedMs);
     if (this.#isBlocked) return;
     this.#blockedUntil = now + this.#blockedMs;
     this.#blockedMs = Math.min(mostRefusedMs, this.#blockedMs * 2);

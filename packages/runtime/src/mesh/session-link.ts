@@ -51,6 +51,12 @@ export interface SessionHooks {
 
 const MiB = 1024 * 1024;
 
+/**
+ * Control frames do not pause, and a node may be silent for a while before it is declared dead. Whoever has so much for
+ * one that takes nothing loses the link.
+ */
+const mostQueuedBytes = 512 * MiB;
+
 /** The data lane pauses when so much waits, beside what is under way; it goes on at half of it. */
 const pauseBytes = 4 * MiB;
 
@@ -141,6 +147,7 @@ export class SessionLink implements Link {
     if (this.#closed || this.#isClosing) return true;
     this.#queue.add(lane, kind, payload);
     this.#setFlush();
+    if (this.#queue.bytes > mostQueuedBytes) this.#overflow();
     if (lane === "control") return true;
     if (this.#queue.dataBytes >= pauseBytes) this.#isPaused = true;
     return !this.#isPaused;
@@ -150,6 +157,7 @@ export class SessionLink implements Link {
     if (this.#closed || this.#isClosing) return;
     this.#queue.addFrame(frame);
     this.#setFlush();
+    if (this.#queue.bytes > mostQueuedBytes) this.#overflow();
   }
 
   close(): void {
@@ -191,6 +199,13 @@ export class SessionLink implements Link {
   /** What is under way may be lost, and there is a new way. */
   way(): void {
     this.#handle({ type: "way", now: performance.now() });
+  }
+
+  #overflow(): void {
+    const { node } = this.#hooks;
+    this.destroy(
+      new Error(`more than ${mostQueuedBytes / MiB} MiB wait for node ${node}, which takes nothing`),
+    );
   }
 
   #setFlush(): void {
