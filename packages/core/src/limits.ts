@@ -37,6 +37,7 @@ export const limits = {
     "The code that a process received longest ago is forgotten; it comes anew with its next definition.",
   ),
   labels: count(64, "BadOption: too many labels."),
+  localityBytes: bytes(1 * MiB, "Arguments of so much make a task rather run on the node that has them."),
   mapWindow: count(100_000, "BadOption: concurrency of map is too high."),
   moduleAnswer: ms(
     20_000,

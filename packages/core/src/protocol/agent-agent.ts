@@ -109,6 +109,8 @@ export type NodeMessage =
   | {
       readonly t: "log";
       readonly driver: number;
+      /** Name of the node where it was printed. */
+      readonly node: string;
       readonly stream: "stdout" | "stderr";
       readonly label: string;
       readonly pid: number;

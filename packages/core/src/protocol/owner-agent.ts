@@ -90,6 +90,8 @@ export type FromAgent =
       readonly stream: "stdout" | "stderr";
       readonly label: string;
       readonly pid: number;
+      /** Name of the node, when it is another than the program's. */
+      readonly node?: string;
       readonly text: string;
     }
   | {

@@ -62,8 +62,6 @@ export class Agent {
   readonly #workers: Workers;
   readonly #outputs: Outputs;
   readonly #fit: LocalFit;
-  /** Shapes of which it was said that no node can run them. */
-  readonly #told = new Set<string>();
   readonly #driver: number;
   readonly startedAtMs = Date.now();
 
@@ -101,15 +99,10 @@ export class Agent {
       (instruction) => this.#instructions.perform(instruction),
     );
     this.#cluster = parts.joinCluster === null ? null : parts.joinCluster(this.#clusterPort());
-    this.#fit = new LocalFit(options.resources, options.labels);
-    this.#head =
-      this.#cluster ??
-      new LocalHead(
-        this.#fit,
-        (message) => this.#fromHead(message),
-        (shape, missing, actor) =>
-          this.#processes.send(this.#driver, { t: "infeasible", shape, missing, actor }),
-      );
+    this.#fit = new LocalFit(options, (process, message) =>
+      this.#processes.send(process === 0 ? this.#driver : process, message),
+    );
+    this.#head = this.#cluster ?? new LocalHead(this.#fit, (message) => this.#fromHead(message));
     this.#instructions = new LeaseInstructions({
       node,
       driver: this.#driver,
@@ -216,22 +209,9 @@ export class Agent {
     const { shape, strategy, count } = message;
     const resources = sanitizeResources(message.resources);
     if (this.#cluster === null) {
-      if (strategy === "" || this.#mayRunHere(owner, shape, strategy))
+      if (strategy === "" || this.#fit.mayRun(owner, shape, strategy))
         this.#lease({ type: "demand", owner, resources, count, tag: strategy });
     } else this.#cluster.leases.demand(owner, this.#jobOf(owner), resources, shape, strategy, count);
-  }
-
-  /** Whether the only node is one that the strategy allows; says so when it is not. */
-  #mayRunHere(owner: number, shape: string, strategy: string): boolean {
-    const lacks = this.#fit.lacks(strategy);
-    if (lacks === undefined) return true;
-    const { missing } = lacks;
-    if (lacks.isFinal) this.#processes.send(owner, { t: "never", shape, reason: missing });
-    else if (!this.#told.has(shape)) {
-      this.#told.add(shape);
-      this.#processes.send(this.#driver, { t: "infeasible", shape, missing, actor: 0 });
-    }
-    return false;
   }
 
   #isNear(process: number): boolean {
@@ -285,7 +265,8 @@ export class Agent {
   /** To a process of this node, or a line that was printed to a driver elsewhere. */
   #toMember(process: number, message: FromAgent): void {
     if (this.#isNear(process)) this.#processes.send(process, message);
-    else if (message.t === "log") this.#cluster?.send(nodeOf(process), { ...message, driver: process });
+    else if (message.t === "log")
+      this.#cluster?.send(nodeOf(process), { ...message, driver: process, node: this.#cluster.name });
   }
 
   #flushLogs(job: number, done: () => void): void {

@@ -1,5 +1,5 @@
 /** The head of a local cluster: in its agent, which it speaks to by calls. */
-import { creatorOf, sanitizeResources, shapeKey, type FromHead, type ToHead } from "@iono/core";
+import { creatorOf, type FromHead, type ToHead } from "@iono/core";
 import { Actors } from "../head/actors.ts";
 import type { LocalFit } from "./local-fit.ts";
 import type { HeadConnection, LivingActor } from "./head-connection.ts";
@@ -7,26 +7,17 @@ import type { HeadConnection, LivingActor } from "./head-connection.ts";
 export class LocalHead implements HeadConnection {
   readonly #actors: Actors;
 
-  /**
-   * @param hear takes what the head says to the agent.
-   * @param infeasible says that an actor waits for a node that could hold it.
-   */
-  constructor(
-    fit: LocalFit,
-    hear: (message: FromHead) => void,
-    infeasible: (shape: string, missing: string, actor: number) => void,
-  ) {
+  /** @param hear takes what the head says to the agent. */
+  constructor(fit: LocalFit, hear: (message: FromHead) => void) {
     this.#actors = new Actors({
       send: hear,
-      place: ({ actor, placement, running, detached, strategy }) => {
-        const lacks = strategy === "" ? undefined : fit.lacks(strategy);
-        if (lacks?.isFinal === true) this.#actors.kill(actor, lacks.missing);
-        else if (lacks !== undefined)
-          infeasible(shapeKey(sanitizeResources(placement)), lacks.missing, actor);
-        else {
+      place: (spec) => {
+        const { actor, placement, running, detached } = spec;
+        const may = fit.mayPlace(spec);
+        if (may === "yes") {
           const job = creatorOf(actor).process;
           hear({ t: "place actor", actor, job, placement, running, detached });
-        }
+        } else if (may !== "not now") this.#actors.kill(actor, may.never);
       },
       withdraw: (actor) => hear({ t: "withdraw actor", actor }),
     });

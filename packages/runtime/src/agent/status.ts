@@ -44,6 +44,7 @@ export function describeNode({
           .map((state) => ({ ...state, pid: workers.get(state.worker)?.child.pid ?? 0 })),
         actors,
         demand: leases.demands(),
+        store,
       },
     ],
     store,

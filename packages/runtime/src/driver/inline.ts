@@ -63,7 +63,7 @@ export class InlineRuntime {
       newExecutor(this.member, () => {}),
       false,
     );
-    this.member.onPool = (pool) => {
+    this.member.leasePools.onPool = (pool) => {
       for (const lane of this.#lanes) this.#serve(lane, pool);
     };
     agent.replace = (worker, reason) => this.#replace(worker, reason);

@@ -20,7 +20,7 @@ export class Interrupt {
   /** The signal has come. */
   heard(): void {
     if (++this.#count > 1) process.exit(interruptedExitCode);
-    for (const pool of this.#member.pools) pool.stopSending();
+    for (const pool of this.#member.leasePools.all()) pool.stopSending();
     const running = [...this.#member.owner.table].filter(hasBegun);
     const what =
       running.length === 0

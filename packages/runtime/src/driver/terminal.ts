@@ -10,10 +10,10 @@ export class Terminal {
   /** Messages printed so far. */
   printed = 0;
 
-  print({ stream, label, pid, text }: LogMessage): void {
+  print({ stream, label, pid, node, text }: LogMessage): void {
     this.printed++;
     const lines = text.endsWith("\n") ? text.slice(0, -1) : text;
-    const prefix = `(${label} pid=${pid}) `;
+    const prefix = `(${label} pid=${pid}${node === undefined ? "" : `, ${node}`}) `;
     const prefixed = `${prefix}${lines.replaceAll("\n", `\n${prefix}`)}`;
     if (stream === "stdout") this.#console.log("%s", prefixed);
     else this.#console.error("%s", prefixed);

@@ -18,7 +18,7 @@ import { ActorClient } from "../owner/actor-client.ts";
 import type { ActorDescriptor, Payload } from "../owner/payload.ts";
 import { BoundedMap } from "../owner/bounded-map.ts";
 import type { Definition } from "../owner/definition.ts";
-import { LeasePool } from "../owner/lease-pool.ts";
+import type { LeasePool } from "../owner/lease-pool.ts";
 import { Owner, type TaskContext } from "../owner/owner.ts";
 import type { Sender } from "../owner/sender.ts";
 import { platform } from "../platform/index.ts";
@@ -27,6 +27,7 @@ import { AgentObjects } from "./agent-objects.ts";
 import { infeasibleText } from "./infeasible-text.ts";
 import { IdleCollection } from "./idle-collection.ts";
 import { jobIdOf, type JobSeed } from "./job-id.ts";
+import { LeasePools } from "./lease-pools.ts";
 import { loopbackSender } from "./loopback.ts";
 import { Peers } from "./peers.ts";
 import { setThisNode } from "./this-node.ts";
@@ -55,7 +56,7 @@ export class Member {
   readonly peers: Peers;
   readonly owner: Owner;
   executor: Executor | null = null;
-  readonly #pools = new Map<string, LeasePool>();
+  readonly leasePools: LeasePools;
   readonly #actors = new Map<number, ActorClient>();
   readonly #dropped = new FinalizationRegistry<ActorClient>((client) => this.#dropActor(client));
   /** Requests under way by which this process may get a handle; meanwhile no drop is told, which would be told too late. */
@@ -69,9 +70,6 @@ export class Member {
   #functionCount = 0;
   #jobId: string | null = null;
   readonly #deaths = new Map<number, string>();
-
-  /** Called with each new pool; an inline runtime serves it at once. */
-  onPool: (pool: LeasePool) => void = () => {};
 
   constructor(options: MemberOptions, agent = new AgentLink()) {
     this.options = options;
@@ -96,6 +94,9 @@ export class Member {
       replaceWorker: (worker, reason) => this.agent.notify({ t: "replace", worker, reason }),
     });
     this.peers.owner = this.owner;
+    this.leasePools = new LeasePools(this.owner, this.agent, options.processNumber, (resources) =>
+      this.#mayLoopBack(resources) ? this.#loopback : null,
+    );
     this.agent.onMessage = (message) => this.#message(message);
   }
 
@@ -120,7 +121,7 @@ export class Member {
       runs: () => executor.runs,
     });
     executor.onAllWaiting = () => {
-      for (const pool of this.#pools.values()) if (pool.queue.length > 0) pool.dispatch();
+      for (const pool of this.leasePools.all()) if (pool.queue.length > 0) pool.dispatch();
       this.owner.flush();
     };
   }
@@ -172,7 +173,7 @@ export class Member {
   }
 
   readonly #collected = new FinalizationRegistry<number>((number) => {
-    for (const pool of this.#pools.values()) for (const sender of pool.senders) sender.forget(number);
+    for (const pool of this.leasePools.all()) for (const sender of pool.senders) sender.forget(number);
     this.#loopback?.forget(number);
   });
 
@@ -182,40 +183,8 @@ export class Member {
 
   // leases
 
-  /** @param shape `leaseKey` of resources and strategy. */
   pool(shape: string, resources: ResourceVector, strategy = ""): LeasePool {
-    let pool = this.#pools.get(shape);
-    if (pool === undefined) {
-      const member = this;
-      pool = new LeasePool(
-        this.owner,
-        {
-          demand: (from, count) =>
-            this.agent.notify({
-              t: "demand",
-              resources: from.resources as ResourceVector,
-              shape,
-              strategy,
-              count,
-            }),
-          release: (_from, worker, lease, isLost) =>
-            this.agent.notify({ t: "release", worker, lease, shape, isLost }),
-          get loopback() {
-            // What asks for a certain node does not run just here.
-            return strategy === "" && member.#mayLoopBack(resources) ? member.#loopback : null;
-          },
-        },
-        shape,
-        resources,
-      );
-      this.#pools.set(shape, pool);
-      this.onPool(pool);
-    }
-    return pool;
-  }
-
-  get pools(): Iterable<LeasePool> {
-    return this.#pools.values();
+    return this.leasePools.get(shape, resources, strategy);
   }
 
   /** A child may run in this process when its tasks all wait and the child asks for CPUs only. */
@@ -297,7 +266,7 @@ export class Member {
         this.#granted(message);
         break;
       case "recall":
-        this.#pools.get(message.shape)?.recalled(message.worker, message.lease);
+        this.leasePools.find(message.shape)?.recalled(message.worker, message.lease);
         this.owner.flush();
         break;
       case "process ended":
@@ -308,8 +277,8 @@ export class Member {
         this.owner.borrows.nodeDied(message.node, message.reason);
         break;
       case "never":
-        this.#pools
-          .get(message.shape)
+        this.leasePools
+          .find(message.shape)
           ?.failQueued(new IonoError("Infeasible", `no node can ever run it: ${message.reason}`));
         break;
       case "infeasible":
@@ -322,7 +291,7 @@ export class Member {
         this.options.onLog?.(message);
         break;
       case "cannot start":
-        for (const pool of this.#pools.values())
+        for (const pool of this.leasePools.all())
           pool.failQueued(new IonoError("WorkerDied", `workers cannot start: ${message.reason}`));
         break;
       case "collect":
@@ -340,7 +309,7 @@ export class Member {
   }
 
   #granted(grant: Extract<FromAgent, { t: "grant" }>): void {
-    const pool = this.#pools.get(grant.shape);
+    const pool = this.leasePools.find(grant.shape);
     if (pool === undefined) {
       const { worker, lease, shape } = grant;
       this.agent.notify({ t: "release", worker, lease, shape, isLost: false });

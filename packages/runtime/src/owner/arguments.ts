@@ -72,6 +72,10 @@ export function resolveArguments(owner: Owner, task: Task): void {
     }
     boundArguments(owner, payloads, held);
     pinArguments(owner, payloads, held);
+    if (task.destination.near !== undefined) {
+      const node = nodeOfData(payloads);
+      if (node > 0) task.destination = task.destination.near(node);
+    }
     for (const payload of payloads) {
       const packed = packPayload(payload);
       const header = Buffer.allocUnsafe(5);
@@ -98,6 +102,24 @@ function pinArguments(owner: Owner, payloads: readonly Payload[], held: object[]
     if (pins === null) held.push((pins = new ArgumentPins(owner.store)));
     pins.add(payload.location);
   }
+}
+
+/** The node that has most of what is stored, if that is much: moving the task there costs less. 0: it makes no difference. */
+function nodeOfData(payloads: readonly Payload[]): number {
+  const bytes = new Map<number, number>();
+  for (const payload of payloads) {
+    if (payload.form !== payloadForms.stored) continue;
+    const { node, size } = payload.location;
+    bytes.set(node, (bytes.get(node) ?? 0) + size);
+  }
+  let best = 0;
+  let most = limits.localityBytes.value;
+  for (const [node, total] of bytes) {
+    if (total < most) continue;
+    best = node;
+    most = total;
+  }
+  return best;
 }
 
 /** What is too much to travel inline moves to the store, the largest first (`limits.inlineArguments`). */

@@ -20,6 +20,8 @@ export interface LeaseSurroundings {
   release(pool: LeasePool, worker: number, lease: number, isLost: boolean): void;
   /** Runs one task in this process, if it may (its own tasks all wait); null in drivers. */
   readonly loopback: Sender | null;
+  /** The pool of the same shape near a node's data; absent where that makes no difference. */
+  readonly near?: (node: number) => LeasePool;
 }
 
 export class LeasePool implements Destination {
@@ -28,6 +30,7 @@ export class LeasePool implements Destination {
   readonly resources: object;
   readonly #owner: Owner;
   readonly #surroundings: LeaseSurroundings;
+  readonly near: ((node: number) => LeasePool) | undefined;
   readonly senders: Sender[] = [];
   readonly queue = new Deque<Task>();
   /** The count last told to the agent. */
@@ -43,6 +46,7 @@ export class LeasePool implements Destination {
     this.prepared = new Promise((resolve) => (this.#resolvePrepared = resolve));
     this.#owner = owner;
     this.#surroundings = surroundings;
+    this.near = surroundings.near;
     this.shape = shape;
     this.resources = resources;
     owner.tickers.add(() => this.#tick());

@@ -143,7 +143,7 @@ export class Owner {
     const result = definition.generator || numReturns !== 1 ? this.#manyResults(task, sequence) : ref;
     if (definition.options.timeoutMs > 0) startTimeout(this, task);
     if (context !== null && context.cancelsChildren) cancelUnsent(this, task);
-    else destination.enqueue(task);
+    else task.destination.enqueue(task);
     return result;
   }
 

@@ -15,13 +15,16 @@ export interface Destination {
   ready(task: Task): void;
   /** The task is over, however it ended. */
   finished(task: Task): void;
+  /** Where a task rather goes whose data are on another node; absent where all is one. */
+  near?(node: number): Destination;
 }
 
 export class Task implements Waiter {
   readonly wire: number;
   readonly ref: Ref;
   readonly definition: Definition;
-  readonly destination: Destination;
+  /** Another one once it is known where its data are. */
+  destination: Destination;
   /** All refs when the task returns several values. */
   refs: Ref[] | null = null;
   stream: StreamState | null = null;

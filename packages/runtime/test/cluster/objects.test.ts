@@ -62,6 +62,19 @@ describe("objects on several nodes", () => {
     expect(sums).toEqual(Array.from({ length: 24 }, (_, i) => i * million));
   }, 90_000);
 
+  test("draw tasks to the node that has them", async () => {
+    const where = remote((values: Float64Array) => [runtimeContext().nodeId, values.length]);
+    for (const [on, id] of [
+      [onA, "node-1"],
+      [onB, "node-2"],
+    ] as const) {
+      const made = make.options(on).remote(million, 1);
+      await get(sum.options(on).remote(made));
+      // Soon: until others have let go of the node's CPU it is as well to run elsewhere.
+      await expect.poll(async () => (await get(where.remote(made)))[0], { timeout: 20_000 }).toBe(id);
+    }
+  }, 60_000);
+
   test("that were freed are lost for those elsewhere too", async () => {
     const made = make.options(onA).remote(million, 1);
     await get(sum.options(onA).remote(made));

@@ -25,6 +25,7 @@ import { Transfers } from "../../objects/transfers.ts";
 import { Circuits } from "../circuits.ts";
 import type { HeadConnection, LivingActor } from "../head-connection.ts";
 import type { ClusterPort } from "./cluster-port.ts";
+import { clusterStatus } from "./cluster-status.ts";
 import { FarLeases } from "./far-leases.ts";
 import { ForeignPrograms } from "./foreign-programs.ts";
 import { Jobs } from "./jobs.ts";
@@ -47,7 +48,6 @@ export interface ClusterNodeOptions {
 }
 
 const leaveMs = 500;
-const statusMs = 2000;
 
 export class ClusterNode implements HeadConnection {
   readonly node: number;
@@ -218,31 +218,16 @@ export class ClusterNode implements HeadConnection {
   }
 
   /** Every node's own account, and the links of this one. */
-  async status(own: { nodes?: unknown[] }): Promise<object> {
-    const others = this.nodes().filter(({ kind }) => kind === "node");
-    const told = await Promise.allSettled(
-      others.map(({ node }) => this.requests.ask<{ nodes?: unknown[] }>(node, { t: "status" }, statusMs)),
-    );
-    const nodes: unknown[] = [...(own.nodes ?? [])];
-    const silent: string[] = [];
-    told.forEach((each, i) => {
-      if (each.status === "fulfilled") nodes.push(...(each.value?.nodes ?? []));
-      else silent.push(others[i].name);
+  status(own: object): Promise<object> {
+    const { welcome, report } = this.#options;
+    return clusterStatus(own, {
+      welcome,
+      isDriver: report.kind === "driver",
+      others: this.nodes(),
+      links: this.#links,
+      requests: this.requests,
+      unplaced: this.leases.unplaced(),
     });
-    const links = this.#links.nodes().map((node) => ({
-      to: node === headNode ? "head" : (this.#nodes.get(node)?.name ?? nodeId(node)),
-      roundTripMs: this.#links.roundTripMs(node) ?? null,
-    }));
-    const { clusterId, head } = this.#options.welcome;
-    const cluster = {
-      id: clusterId,
-      head: head.endpoint,
-      node: nodeId(this.node),
-      name: this.name,
-      links,
-      silent,
-    };
-    return { ...own, nodes, cluster };
   }
 
   // messages
@@ -322,8 +307,8 @@ export class ClusterNode implements HeadConnection {
         );
         break;
       case "log": {
-        const { driver, stream, label, pid, text } = message;
-        this.#port.deliver(driver, { t: "log", stream, label, pid, text });
+        const { driver, node, stream, label, pid, text } = message;
+        this.#port.deliver(driver, { t: "log", stream, label, pid, node, text });
         break;
       }
       case "infeasible":

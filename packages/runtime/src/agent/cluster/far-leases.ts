@@ -79,6 +79,14 @@ export class FarLeases {
     this.#route({ type: "view changed", now: performance.now() });
   }
 
+  /** For people: what owners of this node want that no node can hold. */
+  unplaced(): { shape: string; count: number }[] {
+    const counts = new Map<string, number>();
+    for (const { key, unplaced } of this.#router.demands())
+      if (unplaced > 0) counts.set(key, (counts.get(key) ?? 0) + unplaced);
+    return [...counts].map(([shape, count]) => ({ shape, count }));
+  }
+
   #route(event: RouterEvent): void {
     for (const instruction of this.#router.handle(event)) this.#perform(instruction);
     if (this.#ticking || !this.#router.wantsTicks || this.#closed) return;
