@@ -27,7 +27,8 @@ const options = yargs(process.argv.slice(2))
   .parseSync();
 
 const MINUTE_MS = 60_000;
-const warmupMs = Math.min(MINUTE_MS, (options.minutes * MINUTE_MS) / 4);
+/** Heaps take their time to grow to what the load wants. */
+const warmupMs = Math.min(5 * MINUTE_MS, (options.minutes * MINUTE_MS) / 4);
 /** Activities at the same time. */
 const LANES = 4;
 
