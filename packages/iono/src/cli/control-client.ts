@@ -1,7 +1,7 @@
 /** Asks a node agent for its status: one line of JSON each way, over its Unix socket. */
 import { createConnection } from "node:net";
-import { parseStatusReply } from "./status-reply.ts";
-import type { ProgramStatus } from "./status-reply.ts";
+import { parseStatusReply, parseSupervisorReply } from "./status-reply.ts";
+import type { ProgramStatus, SupervisorStatus } from "./status-reply.ts";
 
 /** An answer is a few hundred bytes a node. */
 const replyLimitBytes = 16 * 1024 * 1024;
@@ -42,6 +42,11 @@ function requestLine({ controlPath, timeoutMs }: StatusRequest, request: object)
  */
 export async function requestStatus(request: StatusRequest): Promise<ProgramStatus> {
   return parseStatusReply(await requestLine(request, { kind: "status" }));
+}
+
+/** @throws Error as `requestStatus`. */
+export async function requestSupervisor(request: StatusRequest): Promise<SupervisorStatus> {
+  return parseSupervisorReply(await requestLine(request, { kind: "status" }));
 }
 
 /** @throws Error as `requestStatus`, and when the answer is an error. */

@@ -18,13 +18,55 @@ export interface ActorStatus {
   readonly state: string;
 }
 
+export interface Demand {
+  /** Of one task: `"CPU=1,GPU=0.5"`, followed by `|` and the strategy unless that is the usual one. */
+  readonly shape: string;
+  readonly count: number;
+}
+
+export interface StoreStatus {
+  readonly capacityBytes: number;
+  readonly usedBytes: number;
+  /** On disk now. */
+  readonly diskBytes: number;
+  /** Ever moved to disk. */
+  readonly spilledBytes: number;
+}
+
 export interface NodeStatus {
   readonly id: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
   readonly resources: { readonly total: Amounts; readonly available: Amounts };
   readonly workers: readonly WorkerStatus[];
   readonly actors: readonly ActorStatus[];
-  /** What waits for resources, by the shape it asks for: `"CPU=1,GPU=0.5"`. */
-  readonly demand: readonly { readonly shape: string; readonly count: number }[];
+  /** What waits for resources, by the shape it asks for. */
+  readonly demand: readonly Demand[];
+  readonly store: StoreStatus;
+}
+
+export interface LinkStatus {
+  /** Name of a node, or `head`. */
+  readonly to: string;
+  /** Null until it was measured. */
+  readonly roundTripMs: number | null;
+}
+
+/** The cluster of several machines that an agent belongs to. */
+export interface ClusterMembership {
+  readonly id: string;
+  /** `tcp://host:port`, as this machine dials it. */
+  readonly head: string;
+  /** Id and name of the agent's own node. */
+  readonly node: string;
+  readonly name: string;
+  readonly links: readonly LinkStatus[];
+  /** Names of the nodes that did not answer in time, or `head`. */
+  readonly silent: readonly string[];
+  /** Those that have no node yet. */
+  readonly actors: readonly ActorStatus[];
+  /** What processes of the agent's own node want that no node can hold. */
+  readonly unplaced: readonly Demand[];
 }
 
 export interface ProgramStatus {
@@ -35,15 +77,11 @@ export interface ProgramStatus {
   readonly program: string;
   /** Milliseconds since 1970. */
   readonly startedAtMs: number;
+  /** The local one, or those of the cluster. */
   readonly nodes: readonly NodeStatus[];
-  readonly store: {
-    readonly capacityBytes: number;
-    readonly usedBytes: number;
-    /** On disk now. */
-    readonly diskBytes: number;
-    /** Ever moved to disk. */
-    readonly spilledBytes: number;
-  };
+  /** Null in a local cluster. */
+  readonly cluster: ClusterMembership | null;
+  readonly store: StoreStatus;
   /** Version by package or program. */
   readonly versions: Readonly<Record<string, string>>;
 }
@@ -121,9 +159,28 @@ const actor: Reader<ActorStatus> = (value, path) => {
   };
 };
 
-const demand: Reader<NodeStatus["demand"][number]> = (value, path) => {
+const demand: Reader<Demand> = (value, path) => {
   const fields = record(value, path);
   return { shape: text(fields["shape"], `${path}.shape`), count: count(fields["count"], `${path}.count`) };
+};
+
+const store: Reader<StoreStatus> = (value, path) => {
+  const fields = record(value, path);
+  return {
+    capacityBytes: count(fields["capacityBytes"], `${path}.capacityBytes`),
+    usedBytes: count(fields["usedBytes"], `${path}.usedBytes`),
+    diskBytes: count(fields["diskBytes"], `${path}.diskBytes`),
+    spilledBytes: count(fields["spilledBytes"], `${path}.spilledBytes`),
+  };
+};
+
+const link: Reader<LinkStatus> = (value, path) => {
+  const fields = record(value, path);
+  const { roundTripMs } = fields;
+  return {
+    to: text(fields["to"], `${path}.to`),
+    roundTripMs: roundTripMs === null ? null : amount(roundTripMs, `${path}.roundTripMs`),
+  };
 };
 
 const node: Reader<NodeStatus> = (value, path) => {
@@ -131,6 +188,8 @@ const node: Reader<NodeStatus> = (value, path) => {
   const resources = record(fields["resources"], `${path}.resources`);
   return {
     id: text(fields["id"], `${path}.id`),
+    name: text(fields["name"], `${path}.name`),
+    labels: recordOf(text)(fields["labels"], `${path}.labels`),
     resources: {
       total: amounts(resources["total"], `${path}.resources.total`),
       available: amounts(resources["available"], `${path}.resources.available`),
@@ -138,14 +197,26 @@ const node: Reader<NodeStatus> = (value, path) => {
     workers: listOf(worker)(fields["workers"], `${path}.workers`),
     actors: listOf(actor)(fields["actors"], `${path}.actors`),
     demand: listOf(demand)(fields["demand"], `${path}.demand`),
+    store: store(fields["store"], `${path}.store`),
   };
 };
 
-/**
- * Reads one line of JSON; fields that this version does not know are dropped.
- * @throws StatusReplyError naming the field, its value and what it should be.
- */
-export function parseStatusReply(line: string): ProgramStatus {
+const membership: Reader<ClusterMembership> = (value, path) => {
+  const fields = record(value, path);
+  return {
+    id: text(fields["id"], `${path}.id`),
+    head: text(fields["head"], `${path}.head`),
+    node: text(fields["node"], `${path}.node`),
+    name: text(fields["name"], `${path}.name`),
+    links: listOf(link)(fields["links"], `${path}.links`),
+    silent: listOf(text)(fields["silent"], `${path}.silent`),
+    actors: listOf(actor)(fields["actors"], `${path}.actors`),
+    unplaced: listOf(demand)(fields["unplaced"], `${path}.unplaced`),
+  };
+};
+
+/** What an agent or a supervisor answers: one line of JSON, without an error. */
+function reply(line: string): Record<string, unknown> {
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -153,21 +224,56 @@ export function parseStatusReply(line: string): ProgramStatus {
     throw new StatusReplyError("reply", line.slice(0, 80), "one line of JSON");
   }
   const fields = record(value, "reply");
-  // An agent that does not know the request says so, and what it knows.
+  // Who does not know the request says so, and what it knows.
   if (fields["error"] !== undefined) throw new StatusReplyError("reply.error", fields["error"], "no error");
-  const store = record(fields["store"], "reply.store");
+  return fields;
+}
+
+/**
+ * Reads one line of JSON; fields that this version does not know are dropped.
+ * @throws StatusReplyError naming the field, its value and what it should be.
+ */
+export function parseStatusReply(line: string): ProgramStatus {
+  const fields = reply(line);
+  const { cluster } = fields;
   return {
     pid: count(fields["pid"], "reply.pid"),
     driverPid: count(fields["driverPid"], "reply.driverPid"),
     program: text(fields["program"], "reply.program"),
     startedAtMs: amount(fields["startedAtMs"], "reply.startedAtMs"),
     nodes: listOf(node)(fields["nodes"], "reply.nodes"),
-    store: {
-      capacityBytes: count(store["capacityBytes"], "reply.store.capacityBytes"),
-      usedBytes: count(store["usedBytes"], "reply.store.usedBytes"),
-      diskBytes: count(store["diskBytes"], "reply.store.diskBytes"),
-      spilledBytes: count(store["spilledBytes"], "reply.store.spilledBytes"),
-    },
+    cluster: cluster === undefined || cluster === null ? null : membership(cluster, "reply.cluster"),
+    store: store(fields["store"], "reply.store"),
     versions: recordOf(text)(fields["versions"], "reply.versions"),
+  };
+}
+
+/** The supervisor of a node, which lives on while its agent is started anew. */
+export interface SupervisorStatus {
+  readonly pid: number;
+  /** Name of its node; "" until it has joined once. */
+  readonly name: string;
+  /** `iono://host:port` of the cluster's head. */
+  readonly address: string;
+  readonly isHead: boolean;
+  /** The agent's; 0 while there is none. */
+  readonly agentPid: number;
+  /** Whether the agent has joined. */
+  readonly isJoined: boolean;
+  /** Why the agent ended, or did not join, when it did last; "" when all is well. */
+  readonly trouble: string;
+}
+
+/** @throws StatusReplyError */
+export function parseSupervisorReply(line: string): SupervisorStatus {
+  const fields = reply(line);
+  return {
+    pid: count(fields["pid"], "reply.pid"),
+    name: text(fields["name"], "reply.name"),
+    address: text(fields["address"], "reply.address"),
+    isHead: flag(fields["isHead"], "reply.isHead"),
+    agentPid: count(record(fields["processes"], "reply.processes")["agent"], "reply.processes.agent"),
+    isJoined: flag(fields["isJoined"], "reply.isJoined"),
+    trouble: text(fields["trouble"], "reply.trouble"),
   };
 }

@@ -10,9 +10,13 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { runProgram } from "@iono/testing";
 import { controlPathOf, findAgents } from "./agents.ts";
 import { requestStatus } from "./control-client.ts";
-import { formatStatus } from "./status.ts";
-import { parseStatusReply, StatusReplyError } from "./status-reply.ts";
-import type { ProgramStatus } from "./status-reply.ts";
+import { clustersOf } from "./status-collect.ts";
+import type { StatusReport } from "./status-collect.ts";
+import { parseStatusReply, parseSupervisorReply, StatusReplyError } from "./status-reply.ts";
+import type { NodeStatus, ProgramStatus } from "./status-reply.ts";
+import { formatStatus } from "./status-text.ts";
+
+const store = { capacityBytes: 2 ** 30, usedBytes: 3 * 2 ** 20, diskBytes: 2 ** 20, spilledBytes: 2 ** 21 };
 
 const reply: ProgramStatus = {
   pid: 4243,
@@ -22,6 +26,8 @@ const reply: ProgramStatus = {
   nodes: [
     {
       id: "local",
+      name: "local",
+      labels: {},
       resources: { total: { CPU: 2, memory: 2 ** 32 }, available: { CPU: 0.5, memory: 2 ** 31 } },
       workers: [
         { pid: 4244, state: "leased", blocked: false },
@@ -32,10 +38,71 @@ const reply: ProgramStatus = {
         { shape: "CPU=1,gpu_a=0.25,memory=1073741824", count: 12 },
         { shape: "", count: 1 },
       ],
+      store,
     },
   ],
-  store: { capacityBytes: 2 ** 30, usedBytes: 3 * 2 ** 20, diskBytes: 2 ** 20, spilledBytes: 2 ** 21 },
+  cluster: null,
+  store,
   versions: { iono: "0.1.0" },
+};
+
+function nodeOfCluster(number: number, change: Partial<NodeStatus> = {}): NodeStatus {
+  const total = { CPU: 4 };
+  const none = { workers: [], actors: [], demand: [], labels: {} };
+  return {
+    id: `node-${number}`,
+    name: `gpu${number}`,
+    resources: { total, available: total },
+    store,
+    ...none,
+    ...change,
+  };
+}
+
+/** What the agent of node 1, which has the head beside it, answers. */
+const member: ProgramStatus = {
+  pid: 5001,
+  driverPid: 0,
+  program: "a node of a cluster",
+  startedAtMs: 1_000_000,
+  nodes: [
+    nodeOfCluster(1, { labels: { zone: "a", gpu: "H100" }, actors: reply.nodes[0].actors }),
+    nodeOfCluster(2, { demand: [{ shape: "CPU=1|spread", count: 3 }] }),
+  ],
+  cluster: {
+    id: "c0ffee",
+    head: "tcp://10.0.0.1:7600",
+    node: "node-1",
+    name: "gpu1",
+    links: [
+      { to: "head", roundTripMs: 0.31 },
+      { to: "gpu2", roundTripMs: null },
+    ],
+    silent: ["gpu3", "gpu4"],
+    actors: [{ className: "Index", name: "", state: "pending" }],
+    unplaced: [],
+  },
+  store,
+  versions: { iono: "0.1.0" },
+};
+
+/** What the agent of a program on the same machine answers. */
+const driver: ProgramStatus = {
+  ...member,
+  pid: 5003,
+  driverPid: 5002,
+  program: "node train.ts",
+  startedAtMs: 1_030_000,
+  nodes: [nodeOfCluster(1), nodeOfCluster(4)],
+  cluster: {
+    ...member.cluster!,
+    node: "node-5",
+    name: "gpu1-driver",
+    links: [{ to: "head", roundTripMs: 12 }],
+    silent: ["head", "gpu2", "gpu3"],
+    actors: [],
+    unplaced: [{ shape: "GPU=8", count: 2 }],
+  },
 };
 
 let directory: string;
@@ -125,7 +192,17 @@ describe("the reply is read strictly", () => {
       withNode({ resources: { ...node.resources, total: { CPU: "2" } } }),
     ],
     ["reply.nodes[0].demand[0].count", withNode({ demand: [{ ...wanted, count: "many" }] })],
+    ["reply.nodes[0].name", withNode({ name: 7 })],
+    ["reply.nodes[0].labels.zone", withNode({ labels: { zone: 1 } })],
+    ["reply.nodes[0].store", withNode({ store: undefined })],
     ["reply.store.usedBytes", { store: { ...reply.store, usedBytes: -3 } }],
+    ["reply.cluster", { cluster: "yes" }],
+    ["reply.cluster.head", { cluster: { ...member.cluster, head: undefined } }],
+    ["reply.cluster.silent[0]", { cluster: { ...member.cluster, silent: [3] } }],
+    [
+      "reply.cluster.links[0].roundTripMs",
+      { cluster: { ...member.cluster, links: [{ to: "head", roundTripMs: "1" }] } },
+    ],
     ["reply.versions.iono", { versions: { iono: 1 } }],
   ])("%s", (path, change) => {
     const parse = (): ProgramStatus => parseStatusReply(JSON.stringify({ ...reply, ...change }));
@@ -135,6 +212,21 @@ describe("the reply is read strictly", () => {
 
   test("fields it does not know are dropped", () => {
     expect(parseStatusReply(JSON.stringify({ ...reply, mood: "good" }))).toEqual(reply);
+    expect(parseStatusReply(JSON.stringify(member))).toEqual(member);
+  });
+
+  test("of a supervisor as well", () => {
+    const supervisor = {
+      pid: 7,
+      name: "",
+      address: "iono://10.0.0.1:7600",
+      isHead: false,
+      isJoined: false,
+      trouble: "nobody answers",
+    };
+    const line = JSON.stringify({ ...supervisor, processes: { agent: 0 } });
+    expect(parseSupervisorReply(line)).toEqual({ ...supervisor, agentPid: 0 });
+    expect(() => parseSupervisorReply(line.replace("false", "0"))).toThrow("reply.isHead is 0");
   });
 });
 
@@ -163,25 +255,79 @@ describe("finding agents", () => {
     async () => {
       const pid = await startTitled(`iono agent demo control=${join(directory, "nobody")}`);
       const result = await runProgram({ file: join(import.meta.dirname, "main.ts"), argv: ["status"] });
-      expect(result.stdout).toContain(`The agent with pid ${pid} gave no status: connect ENOENT`);
+      expect(result.stdout).toContain(`The process with pid ${pid} gave no status: connect ENOENT`);
       expect(result.exitCode).toBe(1);
     },
   );
 });
 
-test("the table for people", () => {
-  const text = formatStatus({ programs: [reply], silent: [] }, reply.startedAtMs + 192_000);
-  expect(text).toMatchInlineSnapshot(`
-    "node demo.ts (pid 4242, running for 3m 12s)
-      node      local: 2 workers (1 leased, 1 waiting)
-      in use    CPU 1.5 of 2, memory 2GiB of 4GiB
-      actor     Counter "hits", alive
-      waiting   12 × CPU 1, gpu_a 0.25, memory 1GiB
-      waiting   1 × nothing but a worker
-      objects   3MiB of 1GiB, 1MiB on disk
-      versions  iono 0.1.0"
-  `);
-  expect(formatStatus({ programs: [], silent: [] }, 0)).toBe(
-    "No iono program of yours is running on this machine.",
-  );
+describe("the table for people", () => {
+  const report = (change: Partial<StatusReport>): StatusReport => ({
+    clusters: [],
+    programs: [],
+    starting: [],
+    silent: [],
+    ...change,
+  });
+
+  test("of a program alone, and of nothing", () => {
+    expect(formatStatus(report({ programs: [reply] }), reply.startedAtMs + 192_000)).toMatchInlineSnapshot(`
+      "node demo.ts (pid 4242, running for 3m 12s)
+        node      local: 2 workers (1 leased, 1 waiting)
+        in use    CPU 1.5 of 2, memory 2GiB of 4GiB
+        actor     Counter "hits", alive
+        waiting   12 × CPU 1, gpu_a 0.25, memory 1GiB
+        waiting   1 × nothing but a worker
+        objects   3MiB of 1GiB, 1MiB on disk
+        versions  iono 0.1.0"
+    `);
+    expect(formatStatus(report({}), 0)).toBe("No iono program of yours is running on this machine.");
+  });
+
+  test("of a cluster with a node and a program here: what one of them knows counts", () => {
+    const clusters = clustersOf([driver, reply, member]);
+    expect(clusters).toHaveLength(1);
+    expect(formatStatus(report({ clusters, programs: [driver] }), 1_060_000)).toMatchInlineSnapshot(`
+      "Cluster at iono://10.0.0.1:7600, 4 nodes
+        node      gpu1 (node-1, here with pid 5001 for 1m 00s): no workers
+        labels    zone=a, gpu=H100
+        in use    CPU 0 of 4
+        actor     Counter "hits", alive
+        objects   3MiB of 1GiB, 1MiB on disk
+        links     head 0.3 ms, gpu2 not measured
+        node      gpu2 (node-2): no workers
+        in use    CPU 0 of 4
+        waiting   3 × CPU 1 (spread)
+        objects   3MiB of 1GiB, 1MiB on disk
+        node      gpu4 (node-4): no workers
+        in use    CPU 0 of 4
+        objects   3MiB of 1GiB, 1MiB on disk
+        actor     Index, pending
+        waiting   2 × GPU 8, which no node can hold
+        silent    gpu3 has not answered in time
+        versions  iono 0.1.0
+
+      node train.ts (pid 5002, running for 30s)
+        cluster   at iono://10.0.0.1:7600, as gpu1-driver (node-5)
+        links     head 12 ms
+        objects   3MiB of 1GiB, 1MiB on disk
+        versions  iono 0.1.0"
+    `);
+  });
+
+  test("of a node that is not there yet, and one that answers nothing", () => {
+    const address = "iono://10.0.0.1:7600";
+    const starting = [
+      { pid: 7, name: "gpu1", address, isHead: false, trouble: "the agent ended (SIGKILL)" },
+      { pid: 8, name: "", address: "", isHead: true, trouble: "" },
+    ];
+    const silent = [{ pid: 9, reason: "no answer within 20 ms" }];
+    expect(formatStatus(report({ starting, silent }), 0)).toMatchInlineSnapshot(`
+      "A node gpu1 of the cluster at iono://10.0.0.1:7600 is being started (supervisor's pid 7): the agent ended (SIGKILL)
+
+      The head's node is being started (supervisor's pid 8)
+
+      The process with pid 9 gave no status: no answer within 20 ms"
+    `);
+  });
 });

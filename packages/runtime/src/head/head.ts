@@ -18,6 +18,7 @@ import {
   type NodeReport,
   type ToHead,
 } from "@iono/core";
+import type { LivingActor } from "../agent/head-connection.ts";
 import type { Link } from "../links/link.ts";
 import type { Mesh } from "../mesh/network.ts";
 import { packMessage, unpackMessage } from "../owner/payload.ts";
@@ -151,6 +152,9 @@ export class Head {
       case "answer":
         this.#asked.get(message.id)?.(message.value);
         break;
+      case "status":
+        this.tell(node, { t: "answer", id: message.id, value: { actors: this.#livingActors() } });
+        break;
       default:
         break;
     }
@@ -235,9 +239,13 @@ export class Head {
         return { ...info, state: this.#table.get(info.node)?.state ?? "gone", roundTripMs, status };
       }),
     );
-    const actors = this.#actors.directory.list().filter(({ state }) => state !== "dead");
+    const actors = this.#livingActors();
     const { clusterId, endpoint } = this.#options;
     return { clusterId, endpoint, startedAtMs: this.startedAtMs, nodes, actors };
+  }
+
+  #livingActors(): LivingActor[] {
+    return this.#actors.directory.list().filter(({ state }) => state !== "dead");
   }
 
   #ask(node: number, timeoutMs: number): Promise<unknown> {

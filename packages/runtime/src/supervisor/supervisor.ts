@@ -36,6 +36,9 @@ export class Supervisor {
   #token = "";
   #address = "";
   #failures = 0;
+  #isJoined = false;
+  /** Why the agent ended, or did not join, when it did last. */
+  #trouble = "";
   /** Of a node that joined: for `iono status`. */
   node = 0;
   name = "";
@@ -83,8 +86,10 @@ export class Supervisor {
       pid: process.pid,
       node: this.node,
       name: this.name,
-      address: this.#address,
+      address: this.#options.join?.address ?? this.#address,
       isHead: this.#options.head !== null,
+      isJoined: this.#isJoined,
+      trouble: this.#trouble,
       processes: {
         gateway: this.#gateway?.pid ?? 0,
         head: this.#head?.pid ?? 0,
@@ -187,6 +192,8 @@ export class Supervisor {
   #fromAgent(message: FromChild): void {
     if (message.t === "joined") {
       this.#failures = 0;
+      this.#isJoined = true;
+      this.#trouble = "";
       this.node = message.node;
       this.name = message.name;
       if (this.#reported) return;
@@ -201,6 +208,7 @@ export class Supervisor {
         pid: process.pid,
       });
     } else if (message.t === "failed") {
+      this.#trouble = message.message;
       if (this.#reported) process.stderr.write(`iono: ${message.message}\n`);
       else this.#fail(message.code, message.message);
     }
@@ -208,6 +216,8 @@ export class Supervisor {
 
   #agentEnded(child: SupervisedChild, how: string): void {
     if (this.#stopping || this.#agent !== child) return;
+    this.#isJoined = false;
+    if (this.#trouble === "") this.#trouble = `the agent ended (${how})`;
     const delayMs = backoffMs[Math.min(this.#failures++, backoffMs.length - 1)];
     process.stderr.write(`iono: the agent ended (${how}); it is started again in ${delayMs} ms\n`);
     setTimeout(() => {
