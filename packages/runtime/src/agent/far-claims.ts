@@ -2,6 +2,10 @@
 import { claim, frameKinds, linkPage, noClaimSlot, taskEntryHeaderBytes, writePairs } from "@iono/core";
 import type { SharedPage } from "../platform/index.ts";
 
+/** How soon the page is looked at for entries that the worker has passed without a word; doubled while it has not. */
+const firstLookMs = 2;
+const mostLookMs = 250;
+
 export class FarClaims {
   readonly #page: SharedPage;
   readonly #words: Int32Array;
@@ -9,6 +13,8 @@ export class FarClaims {
   readonly #toOwner: (kind: number, payload: Uint8Array) => void;
   /** Slots taken back that the executor has not passed yet. */
   readonly #limbo = new Set<number>();
+  #lookMs = firstLookMs;
+  #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(page: SharedPage, toOwner: (kind: number, payload: Uint8Array) => void) {
@@ -47,6 +53,19 @@ export class FarClaims {
     this.#toOwner(frameKinds.slotsFree, payload);
   }
 
+  /** A worker that passes the last entries says nothing about it, and the owner may have no other slot to send with. */
+  #lookAgain(): void {
+    if (this.#timer !== undefined || this.#limbo.size === 0 || this.#closed) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      const before = this.#limbo.size;
+      this.progressed();
+      this.#lookMs = this.#limbo.size < before ? firstLookMs : Math.min(mostLookMs, this.#lookMs * 2);
+      this.#lookAgain();
+    }, this.#lookMs);
+    this.#timer.unref();
+  }
+
   /** The worker is gone: what it had finished, and what became of the rest. */
   ended(): void {
     if (this.#closed) return;
@@ -57,6 +76,7 @@ export class FarClaims {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#timer);
     this.#page.close();
   }
 
@@ -80,6 +100,8 @@ export class FarClaims {
       answers.push([slot, taken ? 1 : 0]);
     }
     this.#toOwner(frameKinds.takenBack, writePairs(answers, new Uint8Array(0)));
+    this.#lookMs = firstLookMs;
+    this.#lookAgain();
   }
 
   /** Results that the worker, being busy, has not written. The owner takes each once, however often it comes. */
