@@ -11,9 +11,11 @@
 export const minWindowBytes = 32 * 1024;
 export const maxWindowBytes = 64 * 1024 * 1024;
 const firstWindowBytes = 128 * 1024;
+/** Until a rate is known. */
+const unmeasuredWindowBytes = 4 * 1024 * 1024;
 
 /** A window holds so long a time of the measured rate … */
-const windowMs = 100;
+const windowMs = 50;
 /** … or so many round trips, … */
 const windowRoundTrips = 2;
 /** … but not more than this beyond the round trip. */
@@ -23,7 +25,7 @@ const mostQueuedMs = 500;
  * The rate is counted over spans of this, or between the least round trip and the present one: what waits on the way makes
  * round trips long, and the sooner its rate is known, the sooner it is less.
  */
-const shortestSpanMs = 25;
+const shortestSpanMs = 100;
 const keptSpans = 5;
 
 export class SessionRate {
@@ -40,6 +42,7 @@ export class SessionRate {
   #variationMs = 0;
   #leastMs = Infinity;
   #leastAt = 0;
+  #lostAt = -Infinity;
 
   get windowBytes(): number {
     return this.#windowBytes;
@@ -48,6 +51,12 @@ export class SessionRate {
   /** Undefined before the first measurement. */
   get roundTripMs(): number | undefined {
     return this.#smoothedMs;
+  }
+
+  /** No acknowledgement comes sooner. */
+  get soonMs(): number {
+    const smoothedMs = this.#smoothedMs ?? 0;
+    return Math.max(Math.min(smoothedMs, this.#leastMs), smoothedMs / 2);
   }
 
   /** How long an acknowledgement may take before something is taken for lost. */
@@ -104,6 +113,14 @@ export class SessionRate {
     this.#windowBytes = Math.max(minWindowBytes, this.#windowBytes / 2);
   }
 
+  /** Something was lost, on the way or by a relay whose room is full: less at once, for a round trip. */
+  lost(now: number): void {
+    if (now - this.#lostAt < Math.max(shortestSpanMs, this.#smoothedMs ?? 0)) return;
+    this.#lostAt = now;
+    for (let i = 0; i < this.#rates.length; i++) this.#rates[i] *= lossFactor;
+    this.#windowBytes = Math.max(minWindowBytes, this.#windowBytes * lossFactor);
+  }
+
   /** There is another way; nothing is known of its rate. */
   forget(): void {
     this.#rates.length = 0;
@@ -123,13 +140,14 @@ export class SessionRate {
   }
 
   #goalBytes(): number {
-    if (this.#rates.length === 0) return maxWindowBytes;
+    if (this.#rates.length === 0) return unmeasuredWindowBytes;
     const least = this.#leastMs === Infinity ? 0 : this.#leastMs;
     const heldMs = Math.min(Math.max(windowMs, windowRoundTrips * least), least + mostQueuedMs);
     return Math.max(...this.#rates) * heldMs;
   }
 }
 
+const lossFactor = 0.7;
 const firstTimeoutMs = 1000;
 const minTimeoutMs = 200;
 const maxTimeoutMs = 5000;

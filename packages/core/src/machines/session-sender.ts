@@ -112,7 +112,7 @@ export class SessionSender<P> {
     let arrivedBytes = 0;
     while (this.#head < this.#sent.length && this.#sent[this.#head].sequence <= acknowledged) {
       const segment = this.#sent[this.#head++];
-      arrivedBytes += this.#arrived(segment);
+      arrivedBytes += this.#arrived(segment, now);
       this.#unacknowledgedBytes -= segment.bytes;
       if (segment.sends === 1) released.push(segment.payload);
     }
@@ -122,14 +122,14 @@ export class SessionSender<P> {
       for (let i = 0; i < 32; i++) {
         if ((selective & (1 << i)) === 0) continue;
         const segment = this.#sent[this.#head + acknowledged + 2 + i - first];
-        if (segment !== undefined) arrivedBytes += this.#arrived(segment);
+        if (segment !== undefined) arrivedBytes += this.#arrived(segment, now);
       }
     }
     if (arrivedBytes > 0) {
       this.#backoff = 1;
       this.rate.acknowledged(arrivedBytes, now);
       this.#setTimeout(now);
-      if (selective !== 0 || this.#hasResent) this.#findLost();
+      if ((selective !== 0 || this.#hasResent) && this.#findLost()) this.rate.lost(now);
     }
     if (this.isEmpty) {
       this.timeoutAt = Infinity;
@@ -176,12 +176,14 @@ export class SessionSender<P> {
     if (underWay > 0 && this.timeoutAt === Infinity) throw new Error("segments wait for ever");
   }
 
-  #arrived(segment: SentSegment<P>): number {
+  #arrived(segment: SentSegment<P>, now: number): number {
     if (segment.state === "arrived") return 0;
     if (segment.state === "lost") this.#lostCount--;
     else this.#underWayBytes -= segment.bytes;
     segment.state = "arrived";
-    if (segment.order > this.#latestOrder) {
+    // One that was sent again, and is acknowledged so soon, arrived the first time.
+    const isDoubtful = segment.sends > 1 && now - segment.sentAt < this.rate.soonMs;
+    if (segment.order > this.#latestOrder && !isDoubtful) {
       this.#latestOrder = segment.order;
       this.#latestSentAt = segment.sentAt;
     }
@@ -195,7 +197,8 @@ export class SessionSender<P> {
   }
 
   /** Takes for lost what was sent well before something that has arrived (RFC 8985 in spirit). */
-  #findLost(): void {
+  #findLost(): boolean {
+    let isLost = false;
     const toleratedMs = Math.max(reorderedMs, (this.rate.roundTripMs ?? 0) / 2);
     for (let i = this.#head; i < this.#sent.length; i++) {
       const segment = this.#sent[i];
@@ -203,8 +206,11 @@ export class SessionSender<P> {
       const isLate =
         segment.order + reorderedSegments <= this.#latestOrder ||
         segment.sentAt + toleratedMs <= this.#latestSentAt;
-      if (isLate) this.#lose(segment);
+      if (!isLate) continue;
+      this.#lose(segment);
+      isLost = true;
     }
+    return isLost;
   }
 
   #setTimeout(now: number): void {
