@@ -4,7 +4,9 @@
  */
 import { startSupervisor, type StartedNode, type StartRequest } from "@iono/runtime/tools";
 import { once } from "node:events";
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
+import { connect, createServer, type AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startProxy, type TcpProxy } from "./proxy.ts";
@@ -22,8 +24,10 @@ export interface TestNodeOptions {
   readonly maxWorkers?: number;
   /** It has a gateway of its own, so that other nodes can dial it. */
   readonly listens?: boolean;
-  /** A proxy between it and the head. */
+  /** A proxy between it and the head. Without `listens`, everything that it says to others goes through that. */
   readonly isProxied?: boolean;
+  /** It has a gateway, at another address than others dial: a proxy stands there, as a router that forwards a port. */
+  readonly isForwarded?: boolean;
   /** Where packages of its workers are found. */
   readonly directory?: string;
 }
@@ -34,8 +38,18 @@ export interface TestNode {
   readonly node: number;
   readonly supervisor: StartedNode["child"];
   readonly proxy: TcpProxy | undefined;
+  /** What others dial to reach it. */
+  readonly forward: TcpProxy | undefined;
+  /** Pids of what the supervisor has started; 0: none now. */
+  processes(): Promise<NodeProcesses>;
   /** Ends it in order. */
   stop(): Promise<void>;
+}
+
+export interface NodeProcesses {
+  readonly gateway: number;
+  readonly head: number;
+  readonly agent: number;
 }
 
 export interface TestCluster {
@@ -56,7 +70,8 @@ const loopback = "127.0.0.1";
 export async function startCluster(nodes: readonly TestNodeOptions[]): Promise<TestCluster> {
   const [first = {}, ...others] = nodes;
   const started: TestNode[] = [];
-  const head = await startNode(first, 0, null);
+  let count = 0;
+  const head = await startNode(first, count++, null);
   started.push(head.node);
   const { address, token } = head.report;
   const cluster: TestCluster = {
@@ -65,7 +80,7 @@ export async function startCluster(nodes: readonly TestNodeOptions[]): Promise<T
     nodes: started,
     environment: { IONO_ADDRESS: address, IONO_TOKEN: token },
     add: async (options = {}) => {
-      const { node } = await startNode(options, started.length, { address, token });
+      const { node } = await startNode(options, count++, { address, token });
       started.push(node);
       return node;
     },
@@ -91,14 +106,19 @@ async function startNode(
   joins: { readonly address: string; readonly token: string } | null,
 ): Promise<{ node: TestNode; report: StartedNode["report"] }> {
   const proxy = options.isProxied === true && joins !== null ? await proxyTo(joins.address) : undefined;
+  const port = options.isForwarded === true ? await freePort() : 0;
+  const forward = port === 0 ? undefined : await startProxy({ target: { host: loopback, port } });
+  const close = async (): Promise<void> => {
+    await proxy?.close();
+    await forward?.close();
+  };
   const address = proxy === undefined ? joins?.address : `iono://${loopback}:${proxy.port}`;
+  const listens = joins === null || options.listens === true || forward !== undefined;
+  const advertise = forward === undefined ? "" : `${loopback}:${forward.port}`;
   const request: StartRequest = {
     head: joins === null ? { joinPort: 0, tokenMs: 60 * 60_000 } : null,
     join: joins === null ? null : { address: address ?? joins.address, token: joins.token },
-    listen:
-      joins === null || options.listens === true
-        ? { host: loopback, port: 0, advertise: "", keys: "" }
-        : null,
+    listen: listens ? { host: loopback, port, advertise, keys: "" } : null,
     name: options.name ?? `node-${String.fromCodePoint(97 + index)}`,
     node: {
       numCpus: options.cpus ?? 1,
@@ -122,12 +142,14 @@ async function startNode(
         await ended;
       }
       rmSync(logFile, { force: true });
-      await proxy?.close();
+      await close();
     };
-    return { node: { name: report.name, node: report.node, supervisor: child, proxy, stop }, report };
+    const { name, node: number } = report;
+    const processes = (): Promise<NodeProcesses> => askSupervisor(report.pid);
+    return { node: { name, node: number, supervisor: child, proxy, forward, processes, stop }, report };
   } catch (error) {
     rmSync(logFile, { force: true });
-    await proxy?.close();
+    await close();
     throw error;
   }
 }
@@ -135,4 +157,25 @@ async function startNode(
 function proxyTo(address: string): Promise<TcpProxy> {
   const { hostname, port } = new URL(address.replace("iono:", "http:"));
   return startProxy({ target: { host: hostname, port: Number(port) } });
+}
+
+/** Nobody is likely to take it meanwhile: the kernel gives such ports in turn. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, loopback);
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** Its process title says where it listens, as `iono status` knows. */
+async function askSupervisor(pid: number): Promise<NodeProcesses> {
+  const title = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+  const path = /control=(\/\S+)/.exec(title)?.[1];
+  if (path === undefined) throw new Error(`no control socket in the title ${title}`);
+  const socket = connect({ path });
+  socket.write('{"kind":"status"}\n');
+  const { processes } = JSON.parse(await text(socket)) as { processes: NodeProcesses };
+  return processes;
 }

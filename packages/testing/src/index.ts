@@ -1,5 +1,5 @@
 export { startCluster } from "./cluster.ts";
-export type { TestCluster, TestNode, TestNodeOptions } from "./cluster.ts";
+export type { NodeProcesses, TestCluster, TestNode, TestNodeOptions } from "./cluster.ts";
 export { describeLink } from "./conformance/link.ts";
 export type { LinkEventsUnderTest, LinkUnderTest, MakePair } from "./conformance/link.ts";
 export { hostsAvailable } from "./hosts/available.ts";
