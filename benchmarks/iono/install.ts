@@ -8,7 +8,7 @@ const workspace = join(import.meta.dirname, "..", "..");
 
 /** Where the measured programs are, and what `node` needs to find iono from there. */
 export interface Installation {
-  /** Holds `core/`. */
+  /** Holds `core/` and `mesh/programs/`. */
   cwd: string;
   nodeArgs: string[];
 }
@@ -33,7 +33,8 @@ export async function fromTarballs(folder: string): Promise<Installation> {
     JSON.stringify({ private: true, type: "module", dependencies }, null, 2),
   );
   await run({ argv: ["npm", "install", "--no-audit", "--no-fund", "--silent"], cwd: folder });
-  cpSync(join(workspace, "benchmarks", "core"), join(folder, "core"), { recursive: true });
+  for (const programs of ["core", "mesh/programs"])
+    cpSync(join(workspace, "benchmarks", programs), join(folder, programs), { recursive: true });
   return { cwd: folder, nodeArgs: [] };
 }
 

@@ -1,4 +1,5 @@
 /** What the table compares with. */
+import { names } from "../mesh/names.ts";
 
 /** Times Ray, by Ray's name of the row. */
 export const timesRay: Record<string, number> = {
@@ -24,6 +25,11 @@ export const timesRay: Record<string, number> = {
   "1:1 async-actor calls with args async": 100,
   "1:n async-actor calls async": 100,
   "n:n async-actor calls async": 100,
+  // On several nodes
+  "tasks to another node sync": 3,
+  "tasks to another node async": 40,
+  "actor calls to another node sync": 1.5,
+  "actor calls to another node async": 40,
 };
 
 /** Share of the plain copy of the same bytes that a large put reaches. */
@@ -35,4 +41,11 @@ export const atMost: Record<string, number> = {
   "idle memory": 150,
   "killed worker: its task runs again": 0.1,
   "queued tasks: memory of one": 500,
+  // On several nodes
+  [names.transferByBare]: 1.25,
+  [names.broadcastTime]: 2,
+  [names.broadcastBytes]: 1.3,
+  [names.join]: 0.5,
+  [names.agentJoin]: 0.5,
+  [names.agentsJoined]: 20,
 };

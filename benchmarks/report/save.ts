@@ -4,10 +4,18 @@ import { hostKind } from "./machine.ts";
 import { toMarkdown } from "./table.ts";
 import type { Report } from "./table.ts";
 
-/** Writes `<date>-<kind of host>.json` and `.md`; a run of the same day and host replaces the former. */
-export function saveReport(report: Report, folder: string): { json: string; markdown: string } {
+/**
+ * Writes `<date>-<kind of host>.json` and `.md`; a run of the same day and host replaces the former. With a topic:
+ * `<date>-<topic>-<kind of host>`.
+ */
+export function saveReport(
+  report: Report,
+  folder: string,
+  topic?: string,
+): { json: string; markdown: string } {
   mkdirSync(folder, { recursive: true });
-  const base = join(folder, `${report.machine.date.slice(0, 10)}-${hostKind(report.machine)}`);
+  const parts = [report.machine.date.slice(0, 10), ...(topic === undefined ? [] : [topic])];
+  const base = join(folder, [...parts, hostKind(report.machine)].join("-"));
   const files = { json: `${base}.json`, markdown: `${base}.md` };
   writeFileSync(files.json, `${JSON.stringify(report, null, 2)}\n`);
   writeFileSync(files.markdown, toMarkdown(report));
