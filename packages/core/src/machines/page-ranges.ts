@@ -55,6 +55,11 @@ export class PageRanges {
     return at >= 0 && start + count <= this.#end(at);
   }
 
+  /** Whether some range has `count` pages. */
+  fits(count: number): boolean {
+    return this.#counts.some((pages) => pages >= count);
+  }
+
   /** Takes `count` pages from the smallest range that has them; -1 if none has. */
   takeBestFit(count: number): number {
     let best = -1;

@@ -38,6 +38,7 @@ export type StoreEvent =
   | { readonly kind: "admitted" | "died"; readonly process: number }
   /**
    * `patient`: wait for room, spilling what is cold; else the answer is "full".
+   * `warm`: only pages that were used before; else the answer is "full".
    * `pinnedFor` holds the block from the start, if that process is alive. `isCopy`: of an object of another node.
    */
   | {
@@ -47,6 +48,7 @@ export type StoreEvent =
       readonly sizeBytes: number;
       readonly pinnedFor: number;
       readonly patient: boolean;
+      readonly warm?: boolean;
       readonly isCopy?: boolean;
     }
   /** The asker waits no longer. A pin that was waited for must be unpinned as well. */

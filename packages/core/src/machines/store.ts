@@ -161,7 +161,8 @@ export class StoreMachine {
       this.#queue.push(wait); // handle() drains
       return;
     }
-    const room = this.#queue.length === 0 ? this.#take(pages, out) : undefined;
+    const isAllowed = event.warm !== true || this.#memory.warm.fits(pages);
+    const room = this.#queue.length === 0 && isAllowed ? this.#take(pages, out) : undefined;
     if (room === undefined) refuse(ticket, "full", out);
     else this.#start(wait, room, out);
   }

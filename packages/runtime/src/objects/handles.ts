@@ -50,6 +50,8 @@ interface Thresholds {
 
 /** Blocking collections take at most one part in so many of a process's time. */
 const collectionShare = 4;
+/** Writing so much takes ten times as long as a collection; on fresh pages a hundred times. */
+export const largeBytes = 256 * 1024 * 1024;
 /** A collection by bytes is cheap when it takes at most one part in so many. */
 const cheapShare = 10;
 
@@ -62,6 +64,10 @@ export class HandleTable {
   #createdBytes = 0;
   #releasedBytes = 0;
   #liveBytes = 0;
+  /** Of `#liveBytes` what is held by pins: an object that is mapped as well counts once. */
+  #pinnedBytes = 0;
+  /** Pins by block, of large objects. */
+  readonly #largePins = new Map<number, number>();
   #notBefore = 0;
   /** When the threshold was last passed; 0 before the first time. */
   #collectedAt = 0;
@@ -80,11 +86,13 @@ export class HandleTable {
 
   /** @param release called once: when the handle is collected or released. */
   create(location: StoreLocation, mapped: boolean, release: () => void): StoreHandle {
-    this.#collectByBytes(location.size);
+    // Reading what this process pins as well brings no garbage that its pin did not.
+    if (!mapped || !this.#pinsLarge(location)) this.#collectByBytes(location.size);
     const id = this.#nextId++;
     const handle = new StoreHandle(this, id, location);
     this.#records.set(id, { id, location, mapped, release });
     this.#liveBytes += location.size;
+    if (!mapped) this.#pinned(location, 1);
     this.#registry.register(handle, id);
     return handle;
   }
@@ -94,6 +102,7 @@ export class HandleTable {
     if (record === undefined) return;
     this.#records.delete(id);
     this.#liveBytes -= record.location.size;
+    if (!record.mapped) this.#pinned(record.location, -1);
     this.#releasedBytes += record.location.size;
     record.release();
   }
@@ -131,8 +140,31 @@ export class HandleTable {
     this.#turn = setImmediate(() => (this.#turn = undefined)).unref();
   }
 
+  /**
+   * So much is pinned that garbage is looked for before the store grows by another `bytes`. Three objects of one size may
+   * take turns: the collection that comes with each finds those before the last, whose variables still hold it.
+   */
+  isBusyWith(bytes: number): boolean {
+    const { busyBytes, maxBytes } = this.#thresholds;
+    return this.#pinnedBytes + bytes > Math.max(busyBytes, Math.min(3 * bytes, maxBytes / 2));
+  }
+
+  #pinsLarge({ size, block }: StoreLocation): boolean {
+    return size >= largeBytes && (this.#largePins.get(block) ?? 0) > 0;
+  }
+
+  #pinned({ size, block }: StoreLocation, change: 1 | -1): void {
+    this.#pinnedBytes += change * size;
+    if (size < largeBytes) return;
+    const count = (this.#largePins.get(block) ?? 0) + change;
+    if (count > 0) this.#largePins.set(block, count);
+    else this.#largePins.delete(block);
+  }
+
   #collectByBytes(bytes: number): void {
     this.#createdBytes += bytes;
+    // Beside the writing of a large object a collection is nothing.
+    if (bytes >= largeBytes && this.#turn === undefined) return this.collect();
     if (this.#createdBytes < this.#thresholdBytes) return;
     // A loop that never turns to its event loop runs no finalizers: there the collection has to look for itself.
     const blocking = this.#turn !== undefined;

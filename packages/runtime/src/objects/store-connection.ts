@@ -5,6 +5,7 @@ import {
   maxSecretBytes,
   noLocation,
   patientFlag,
+  warmFlag,
   readRequest,
   replyBytes,
   requestBytes,
@@ -112,6 +113,7 @@ export class StoreConnection {
           sizeBytes: request.size,
           pinnedFor: request.process,
           patient: (request.flags & patientFlag) !== 0,
+          warm: (request.flags & warmFlag) !== 0,
         });
       case "pin":
         return this.#ask({

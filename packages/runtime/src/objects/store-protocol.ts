@@ -39,6 +39,8 @@ export const opNames: readonly (StoreOp | undefined)[] = [undefined, ...(Object.
 
 /** allocate: wait for room. */
 export const patientFlag = 1;
+/** allocate: only pages that were used before. */
+export const warmFlag = 2;
 /** pin, unpin: the bytes stay in place, not only the object. */
 export const mappedFlag = 1;
 /** reply: the pages were committed just now. */
