@@ -34,6 +34,8 @@ export function describeNode({
       {
         id: nodeId(node),
         name,
+        // The agent of a program that joined a cluster runs nothing.
+        kind: node === 0 || options.driver === null ? "node" : "driver",
         labels: options.labels,
         resources: {
           total: resourceAmounts(options.resources),

@@ -29,18 +29,21 @@ export function runtimeContext(): RuntimeContext {
 }
 
 interface Status {
-  readonly nodes: readonly NodeStatus[];
+  readonly nodes: readonly (NodeStatus & { readonly kind?: string })[];
 }
 
 export interface NodeStatus {
   readonly id: string;
+  /** By which `scheduling: { node }` finds it; so does its id. */
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
   readonly resources: { readonly total: Record<string, number>; readonly available: Record<string, number> };
 }
 
-/** The nodes of the cluster: one, in this version. */
+/** The nodes of the cluster that run tasks. */
 export async function nodes(): Promise<readonly NodeStatus[]> {
   const status = await currentMember().agent.request<Status>({ t: "status" });
-  return status.nodes;
+  return status.nodes.filter(({ kind }) => kind !== "driver");
 }
 
 /** All resources of the cluster: `{ CPU, GPU, memory, … }`. */

@@ -203,7 +203,7 @@ class InlineAgent extends AgentLink {
         const total = resourceAmounts(this.#options.resources);
         return Promise.resolve({
           pid: process.pid,
-          nodes: [{ id: "local", resources: { total, available: total } }],
+          nodes: [{ id: "local", name: "local", labels: {}, resources: { total, available: total } }],
         });
       }
       default:

@@ -6,7 +6,6 @@ import {
   ClusterView,
   frameKinds,
   headNode,
-  nodeId,
   IonoError,
   nodeOf,
   readViewDelta,
@@ -237,7 +236,9 @@ export class ClusterNode implements HeadConnection {
   }
 
   #linkEnded(node: number, channel: MeshChannel): void {
-    if (this.#closed || channel !== "control") return;
+    if (this.#closed) return;
+    if (node !== headNode) this.transfers.nodeForgot(node);
+    if (channel !== "control") return;
     if (node === headNode) this.#port.end("the head has lost this node's state, or has ended");
     else this.circuits.nodeLost(node);
   }

@@ -1,5 +1,5 @@
 /** How an agent becomes a node of a cluster of several machines: its keys, its number, its ways to the others. */
-import { nodeId, type NodeInfo, type NodeReport, type Welcome } from "@iono/core";
+import { headNode, nodeId, type NodeInfo, type NodeReport, type Welcome } from "@iono/core";
 import * as os from "node:os";
 import { ConnectedGateway } from "../../mesh/gateway/client-connected.ts";
 import { makeHello } from "../../mesh/hello.ts";
@@ -60,6 +60,7 @@ export async function joinCluster(options: AgentOptions, cluster: ClusterJoin): 
           head: welcome.head,
           ...(gateway === null ? {} : { gateway }),
           isDialable: report.endpoint !== "",
+          onTrouble: tellTrouble(),
         });
   const network: Network | null = routing ?? gateway;
   if (network === null) throw new Error("unreachable");
@@ -80,3 +81,17 @@ export async function joinCluster(options: AgentOptions, cluster: ClusterJoin): 
     createMesh: (events) => createMesh({ node, network, events }),
   };
 }
+
+/** A connection that is lost comes back by itself, as a rule: what lasts is said, less and less often. */
+function tellTrouble(): (node: number, channel: number, reason: string) => void {
+  const counts = new Map<number, number>();
+  return (node, _channel, reason) => {
+    const count = (counts.get(node) ?? 0) + 1;
+    counts.set(node, count);
+    if (count < firstTold || Math.log10(count / firstTold) % 1 !== 0) return;
+    const whom = node === headNode ? "the head" : nodeId(node);
+    process.stderr.write(`iono: no connection to ${whom} after ${count} tries: ${reason}\n`);
+  };
+}
+
+const firstTold = 10;
