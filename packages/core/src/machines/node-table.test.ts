@@ -20,11 +20,13 @@ function report(name: string): NodeReport {
   };
 }
 
-function join(table: NodeTable, name: string, now = 0): NodeInstruction {
+let keys = 0;
+
+function join(table: NodeTable, name: string, publicKey = `key ${keys++}`, now = 0): NodeInstruction {
   const [instruction] = table.handle({
     type: "join",
     report: report(name),
-    publicKey: `key of ${name}`,
+    publicKey,
     now,
   });
   return instruction;
@@ -51,6 +53,17 @@ describe("nodes", () => {
     });
     table.handle({ type: "leave", node: 1, reason: "stopped" });
     expect(join(table, "gpu")).toMatchObject({ type: "admit", node: 2 });
+  });
+
+  test("that join again with their keys take their own place", () => {
+    const table = new NodeTable(settings);
+    join(table, "gpu", "key of gpu");
+    table.handle({ type: "register", node: 1, report: report("gpu"), now: 0 });
+    const event: NodeEvent = { type: "join", report: report("gpu"), publicKey: "key of gpu", now: 1 };
+    expect(table.handle(event)).toMatchObject([
+      { type: "gone", node: 1, reason: "it was started anew" },
+      { type: "admit", node: 2, name: "gpu" },
+    ]);
   });
 
   test("without a name get that of their host, counted", () => {
@@ -82,7 +95,7 @@ describe("nodes", () => {
       fc.record({
         type: fc.constant("join" as const),
         report: names.map(report),
-        publicKey: fc.constant("k"),
+        publicKey: fc.constantFrom("a", "b", "c", "d"),
         now: fc.constant(0),
       }),
       fc.record({

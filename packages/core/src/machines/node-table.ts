@@ -5,7 +5,7 @@
  *
  * A node is invited when its token is redeemed, alive once it registers on its own link, suspect while nothing is heard
  * of it, and gone when it leaves, is silent for too long, or never registers. What is gone never comes back under its
- * number: who returns joins anew.
+ * number: who returns joins anew, and a node that joins with the keys of another takes its place.
  *
  * Rules kept by `check()`: (N1) no number is given twice; (N2) living nodes have different names; (N3) every node that
  * was announced is announced as gone once.
@@ -124,6 +124,9 @@ export class NodeTable {
       this.#out.push({ type: "refuse", code: "TooManyNodes", message });
       return;
     }
+    // Keys are one node's: who had them before is not there any more.
+    for (const [number, { info }] of this.#nodes)
+      if (info.publicKey === publicKey) this.#gone(number, "it was started anew");
     const taken = this.#names.get(report.name);
     if (report.name !== "" && taken !== undefined) {
       const { info } = this.#nodes.get(taken) as Node;

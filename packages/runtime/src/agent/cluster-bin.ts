@@ -94,7 +94,7 @@ async function begin(): Promise<void> {
   agent = own;
   await own.start();
   if (bootPage !== undefined) writeBootPage(bootPage.memory, { agentPid: process.pid, path, node });
-  supervisor?.tell({ t: "joined", node, name });
+  supervisor?.tell({ t: "joined", node, name, token: found.againToken });
   for (const message of early.splice(0)) message();
   process.title = await serveControl("agent", { status: () => own.clusterStatus() });
 }

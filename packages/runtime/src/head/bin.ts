@@ -1,5 +1,5 @@
 /** The head process of a cluster of several machines. Started by a supervisor, to which it is connected by descriptor 3. */
-import { headNode, IonoError } from "@iono/core";
+import { headNode, IonoError, type NodeReport } from "@iono/core";
 import { randomBytes } from "node:crypto";
 import { serveControl } from "../agent/control-socket.ts";
 import { ConnectedGateway } from "../mesh/gateway/client-connected.ts";
@@ -14,6 +14,8 @@ import { readHeadOptions } from "./options.ts";
 
 /** What is on its way to the nodes when the head ends gets this long. */
 const lastWordsMs = 300;
+/** How long a node may be away and join again without a new token. */
+const againMs = 7 * 24 * 60 * 60 * 1000;
 const statusMs = 1500;
 
 const options = readHeadOptions();
@@ -44,6 +46,8 @@ const head = new Head(
   },
   mesh,
 );
+/** Of nodes that have joined: no business of people. */
+const againTokens = new Set<string>();
 const desk = new JoinDesk({
   version,
   serverPublicKey: options.keys.publicKey,
@@ -51,9 +55,23 @@ const desk = new JoinDesk({
     const report = readNodeReport(info);
     if (report === undefined) throw new IonoError("BadOption", "what it says of itself cannot be understood");
     const { node, name } = head.join(report, publicKey);
-    return Promise.resolve({ clusterId, node, endpoint: options.isAdvertised ? endpoint : "", details: { name } });
+    return Promise.resolve({
+      clusterId,
+      node,
+      endpoint: options.isAdvertised ? endpoint : "",
+      details: { name, again: againToken(report) },
+    });
   },
 });
+
+/** Good for whoever presents it first, which is the node that it is given to. */
+function againToken({ kind }: NodeReport): string {
+  if (kind !== "node") return "";
+  const made = desk.createToken(options.joinPort, { uses: 1, lifeMs: againMs });
+  againTokens.add(made.id);
+  return made.token;
+}
+
 gateway.onJoin = (request) => desk.answer(request);
 
 const supervisor = supervisorLink(
@@ -82,7 +100,10 @@ process.title = await serveControl("head", {
     return { ...made, address: `iono://${options.endpoint}` };
   },
   tokens: () => ({
-    tokens: desk.tokens().map(({ hash: _hash, usedBy, ...rest }) => ({ ...rest, used: usedBy.length })),
+    tokens: desk
+      .tokens()
+      .filter(({ id }) => !againTokens.has(id))
+      .map(({ hash: _hash, usedBy, ...rest }) => ({ ...rest, used: usedBy.length })),
   }),
   revoke: (request) => ({ revoked: desk.withdraw(String((request as { id?: unknown }).id)) }),
 });

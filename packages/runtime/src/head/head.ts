@@ -88,9 +88,11 @@ export class Head {
 
   /** A token was redeemed. @throws IonoError when the node cannot be admitted. */
   join(report: NodeReport, publicKey: string): { node: number; name: string } {
-    const [first] = this.#handle({ type: "join", report, publicKey, now: performance.now() });
-    if (first?.type === "admit") return { node: first.node, name: first.name };
-    throw new IonoError("JoinRefused", first?.type === "refuse" ? first.message : "it was not admitted");
+    for (const said of this.#handle({ type: "join", report, publicKey, now: performance.now() })) {
+      if (said.type === "admit") return { node: said.node, name: said.name };
+      if (said.type === "refuse") throw new IonoError("JoinRefused", said.message);
+    }
+    throw new IonoError("Internal", "the node was neither admitted nor refused");
   }
 
   // links

@@ -13,7 +13,8 @@ export type FromChild =
   /** A head is there; the token is for the agent beside it. */
   | { readonly t: "head ready"; readonly token: string }
   | { readonly t: "token"; readonly id: number; readonly token: string }
-  | { readonly t: "joined"; readonly node: number; readonly name: string }
+  /** `token` is for joining again, with the same keys. */
+  | { readonly t: "joined"; readonly node: number; readonly name: string; readonly token: string }
   | { readonly t: "failed"; readonly code: string; readonly message: string };
 
 export function sendOn(link: Link, message: ToChild | FromChild): void {

@@ -26,6 +26,10 @@ export class Supervisor {
   readonly #options: StartRequest;
   readonly #node: NodeOptions;
   readonly #keys: CurveKeys;
+  /** Of the agent beside a head, whose gateway has the keys above. */
+  readonly #besideHead = makeKeys();
+  /** With which the agent joins again; "" before it has joined. */
+  #againToken = "";
   readonly #report: (report: StartReport) => void;
   readonly #ended: (reason: string) => void;
   #gateway: StartedGateway | null = null;
@@ -173,8 +177,9 @@ export class Supervisor {
       worker: workerLaunch(),
       cluster: {
         address: joining?.address ?? this.#address,
-        token: joining?.token ?? this.#token,
-        keys: joining === null || listen === null ? null : this.#keys,
+        token: this.#againToken || (joining?.token ?? this.#token),
+        // The same at each start: by them the head knows who comes again.
+        keys: joining === null ? this.#besideHead : this.#keys,
         gateway:
           gateway === null || bound === undefined
             ? null
@@ -195,6 +200,7 @@ export class Supervisor {
       this.#isJoined = true;
       this.#trouble = "";
       this.node = message.node;
+      this.#againToken = message.token;
       this.name = message.name;
       if (this.#reported) return;
       this.#reported = true;

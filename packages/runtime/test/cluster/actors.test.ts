@@ -100,14 +100,20 @@ describe("actors on several nodes", () => {
     };
     const made = await run(`
       await init({ namespace: "long" });
-      const Keeper = remote(class { n = 41; next() { return ++this.n; } });
+      const double = remote((x: number) => x * 2);
+      const Keeper = remote(class {
+        n = 41;
+        next() { return ++this.n; }
+        double(x: number) { return get(double.remote(x)); }
+      });
       const keeper = Keeper.options({ name: "keeper", lifetime: "detached" }).remote();
       console.log(await get(keeper.next.remote()));`);
     expect(made).toMatchObject({ stdout: "42\n", exitCode: 0 });
     const found = await run(`
       await init({ namespace: "long" });
-      console.log(await get((await getActor("keeper")).next.remote()));`);
-    expect(found).toMatchObject({ stdout: "43\n", exitCode: 0 });
+      const keeper = await getActor("keeper");
+      console.log(await get(keeper.next.remote()), await get(keeper.double.remote(21)));`);
+    expect(found).toMatchObject({ stdout: "43 42\n", exitCode: 0 });
     const other = await run(`
       await init({ namespace: "other" });
       console.log(await getActor("keeper").catch((error) => error.code));`);

@@ -6,6 +6,7 @@ import {
   ClusterView,
   frameKinds,
   headNode,
+  nodeId,
   IonoError,
   nodeOf,
   readViewDelta,
@@ -47,6 +48,8 @@ export interface ClusterNodeOptions {
 }
 
 const leaveMs = 500;
+/** How long the head may take to say which nodes there are. */
+const registerMs = 10_000;
 
 export class ClusterNode implements HeadConnection {
   readonly node: number;
@@ -64,6 +67,8 @@ export class ClusterNode implements HeadConnection {
   readonly requests: Requests;
   readonly #usage: Usage;
   readonly #view: ClusterView;
+  /** The head has taken this node in. */
+  readonly #registered = Promise.withResolvers<void>();
   #relayPath = "";
   #closed = false;
 
@@ -141,12 +146,22 @@ export class ClusterNode implements HeadConnection {
     );
   }
 
-  /** Opens what members of this node connect to, and tells the head that this node is there. */
+  /**
+   * Opens what members of this node connect to, and tells the head that this node is there. Resolves when the head has
+   * taken it in.
+   * @throws IonoError Unreachable.
+   */
   async start(): Promise<void> {
     this.#relayPath = await this.circuits.listen();
     await this.code.listen();
     this.send(headNode, { t: "register", info: this.#options.report });
     this.#usage.changed();
+    const timer = setTimeout(() => {
+      const { endpoint } = this.#options.welcome.head;
+      const text = `this machine may join, but the head does not answer at ${endpoint} within ${registerMs / 1000} s`;
+      this.#registered.reject(new IonoError("Unreachable", text));
+    }, registerMs);
+    await this.#registered.promise.finally(() => clearTimeout(timer));
   }
 
   /** Where members of this node connect to reach those of others. */
@@ -240,7 +255,10 @@ export class ClusterNode implements HeadConnection {
     if (node !== headNode) this.transfers.nodeForgot(node);
     if (channel !== "control") return;
     if (node === headNode) this.#port.end("the head has lost this node's state, or has ended");
-    else this.circuits.nodeLost(node);
+    else {
+      this.circuits.nodeLost(node);
+      this.requests.nodeLost(node, `the link to ${nodeId(node)} has ended`);
+    }
   }
 
   #message(from: number, message: NodeMessage): void {
@@ -342,6 +360,7 @@ export class ClusterNode implements HeadConnection {
         break;
       }
       case "nodes":
+        this.#registered.resolve();
         for (const info of message.joined) if (info.node !== this.node) this.#nodeJoined(info);
         for (const left of message.left) this.#nodeLeft(left);
         break;
@@ -373,8 +392,8 @@ export class ClusterNode implements HeadConnection {
     this.#port.deliverAll({ t: "node ended", node, reason: text });
     if (info?.kind !== "driver") return;
     for (const job of this.jobs.ofNode(node)) {
+      // Its detached actors live on, and may submit work: what is known of it is kept.
       this.#port.jobEnded(job);
-      this.jobs.forget(job);
       this.code.forget(job);
     }
   }

@@ -57,10 +57,6 @@ export class Jobs {
     return [...this.#known.keys()].filter((job) => nodeOf(job) === node);
   }
 
-  forget(job: number): void {
-    this.#known.delete(job);
-  }
-
   // processes of this node
 
   runsIn(process: number, job: number): void {

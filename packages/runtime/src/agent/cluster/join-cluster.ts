@@ -14,6 +14,8 @@ import { hostId } from "../host-id.ts";
 
 export interface Joined {
   readonly welcome: Welcome;
+  /** With which a machine with the same keys joins again, after the token that it was given has expired; "" for a driver. */
+  readonly againToken: string;
   readonly report: NodeReport;
   readonly network: { known(info: NodeInfo): void; gone(node: number): void };
   /** The gateway of this machine was started anew. */
@@ -39,7 +41,7 @@ export async function joinCluster(options: AgentOptions, cluster: ClusterJoin): 
   const role = report.kind === "driver" ? "client" : "node";
   const told = await join({ address, token, keys, role, info: report });
   const { node, clusterId, serverPublicKey, endpoint, details } = told;
-  const name = (details as { name?: unknown } | undefined)?.name;
+  const { name, again } = (details ?? {}) as { name?: unknown; again?: unknown };
   const welcome: Welcome = {
     node,
     name: typeof name === "string" ? name : nodeId(node),
@@ -66,6 +68,7 @@ export async function joinCluster(options: AgentOptions, cluster: ClusterJoin): 
   if (network === null) throw new Error("unreachable");
   return {
     welcome,
+    againToken: typeof again === "string" ? again : "",
     report: { ...report, name: welcome.name },
     moved: (path) => gateway?.moved(path),
     network: {
