@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+// oxlint-disable-next-line no-restricted-imports -- benchmarks do not depend on the package of tests.
 import { createHosts, hostsAvailable, type Host } from "../../packages/testing/src/index.ts";
 import type { Figure } from "../core/figure.ts";
 import type { Bench } from "./bench.ts";
@@ -32,7 +33,7 @@ export async function broadcast({ installation, plan, home }: Bench): Promise<Fi
     const start = async (name: string, cpus: number): Promise<void> => {
       const host = hosts.host(name);
       const keys = join(home, name);
-      mkdirSync(keys, { recursive: true });
+      mkdirSync(keys, { recursive: true, mode: 0o700 });
       const place = placeOf(host, installation.cwd);
       await place.run([...ionoCommand(installation), "keys", "--dir", keys], { HOME: home });
       const args = [

@@ -137,6 +137,7 @@ export {
   writePieceHeader,
 } from "./protocol/objects.ts";
 export type { ObjectMessage, ObjectName, PieceHeader } from "./protocol/objects.ts";
+export type { BlockName } from "./machines/store-events.ts";
 export { TransferMachine } from "./machines/transfer.ts";
 export type {
   FetchFailure,
@@ -145,7 +146,6 @@ export type {
   TransferOptions,
   TransferStats,
 } from "./machines/transfer-events.ts";
-export type { BlockName } from "./machines/store-events.ts";
 export { payloadForms, referenceKinds, referenceStates } from "./protocol/payload.ts";
 export type { StoreLocation } from "./protocol/payload.ts";
 export { LeaseMachine } from "./machines/lease.ts";

@@ -229,7 +229,7 @@ export class Driver {
 
 const startMs = 15_000;
 /** The agent gives up before. */
-const joinMs = 25_000;
+const joinMs = 30_000;
 /** A cluster whose workers take longer is used without waiting for them. */
 const readyMs = 5000;
 const shutdownMs = 5000;

@@ -23,7 +23,8 @@ export interface DialledEvents {
 }
 
 const firstRetryMs = 100;
-const mostRetryMs = 5000;
+/** Not more: a node that is not heard of for ten seconds is lost, and a gateway is back within one or two. */
+const mostRetryMs = 1500;
 const tickMs = 500;
 /** The gateway is asked to say something when nothing came for so long. */
 const askMs = 900;

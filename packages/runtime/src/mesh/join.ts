@@ -62,11 +62,9 @@ export async function join(options: JoinOptions): Promise<Welcome> {
   const deadlineMs = startMs + timeoutMs;
   const waited = (): string => `${((performance.now() - startMs) / 1000).toFixed(1)} s`;
   const ip = await resolve(host, place, deadlineMs, waited);
-  const probe = await probeAddress(ip, joinPort, deadlineMs);
-  if (probe.type === "nobody")
-    throw new IonoError("Unreachable", `nobody answers at ${place}: ${probe.reason} (waited ${waited()})`);
-  if (probe.type === "stranger")
-    throw new IonoError("Unreachable", `what answers at ${place} is no head of iono: ${probe.what}`);
+  await findGateway(ip, joinPort, place, deadlineMs, waited);
+  // Joining is of no use where the cluster itself cannot be reached.
+  if (port !== joinPort) await findGateway(ip, port, formatHostPort(host, port), deadlineMs, waited);
 
   const answer = await ask(formatHostPort(ip, joinPort), request, keys, serverPublicKey, deadlineMs);
   if (answer === "wrong key") {
@@ -84,6 +82,21 @@ export async function join(options: JoinOptions): Promise<Welcome> {
   const { clusterId, node, details } = answer;
   const endpoint = answer.endpoint === "" ? `tcp://${formatHostPort(host, port)}` : answer.endpoint;
   return { clusterId, node, endpoint, serverPublicKey, details };
+}
+
+/** @throws IonoError Unreachable. */
+async function findGateway(
+  ip: string,
+  port: number,
+  place: string,
+  deadlineMs: number,
+  waited: () => string,
+): Promise<void> {
+  const probe = await probeAddress(ip, port, deadlineMs);
+  if (probe.type === "nobody")
+    throw new IonoError("Unreachable", `nobody answers at ${place}: ${probe.reason} (waited ${waited()})`);
+  if (probe.type === "stranger")
+    throw new IonoError("Unreachable", `what answers at ${place} is no head of iono: ${probe.what}`);
 }
 
 async function resolve(

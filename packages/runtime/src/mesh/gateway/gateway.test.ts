@@ -303,7 +303,7 @@ describe("starting", () => {
       return (error as Error).message;
     };
     expect(await failure({ port })).toBe(
-      `cannot listen at port ${port} of 127.0.0.1: another process listens there`,
+      `cannot listen at port ${port} of 127.0.0.1: another process listens there; end that one, or choose another port`,
     );
     expect(await failure({ joinPort: port })).toContain(`cannot listen at port ${port}`);
     expect(await failure({ host: "192.0.2.1", port: 7600 })).toContain(

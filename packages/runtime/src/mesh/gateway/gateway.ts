@@ -364,7 +364,7 @@ export class Gateway {
 function bindError(host: string, port: number, error: unknown): Error {
   const { code, message } = error as NodeJS.ErrnoException;
   const reasons: Readonly<Record<string, string>> = {
-    EADDRINUSE: "another process listens there",
+    EADDRINUSE: "another process listens there; end that one, or choose another port",
     EADDRNOTAVAIL: "this machine has no such address",
     EACCES: "this user may not listen there",
   };
