@@ -87,7 +87,7 @@ describe("the command", () => {
     const unknown = await runProgram({ file: main, argv: ["doctor", "--colour"] });
     expect(unknown.stderr).toContain("Unknown argument: colour");
     expect(unknown.exitCode).toBe(1);
-    expect((await runProgram({ file: main, argv: ["launch"] })).stderr).toContain("Unknown argument: launch");
+    expect((await runProgram({ file: main, argv: ["launch"] })).stderr).toContain("Unknown command: launch");
   });
 
   test("--version prints the version of the package", async () => {

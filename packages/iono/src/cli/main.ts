@@ -10,7 +10,9 @@ import { stopCommand } from "./stop.ts";
 import { tokenCommand } from "./token.ts";
 import { ionoVersion } from "./versions.ts";
 
-void yargs(hideBin(process.argv))
+const words = hideBin(process.argv);
+
+void yargs(words.length === 0 ? ["--help"] : words)
   .scriptName("iono")
   .usage("$0 <command>")
   .command(startCommand)
@@ -19,8 +21,11 @@ void yargs(hideBin(process.argv))
   .command(tokenCommand)
   .command(keysCommand)
   .command(doctorCommand)
-  .demandCommand(1, "Name a command; see the list above.")
+  .demandCommand(1, "Name a command.")
+  .strictCommands()
   .strict()
+  // One line says what is wrong; the whole help would hide it.
+  .showHelpOnFail(false, "Add --help to see what there is.")
   .version(ionoVersion())
   .alias({ h: "help", v: "version" })
   .wrap(100)

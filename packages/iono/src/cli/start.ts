@@ -2,6 +2,7 @@
 import { badOption, IonoError, parseDuration, type Size } from "@iono/core";
 import { hasKeys, startSupervisor, type StartReport, type StartRequest } from "@iono/runtime/tools";
 import { existsSync } from "node:fs";
+import { isIP } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { CommandModule } from "yargs";
@@ -37,6 +38,42 @@ export function keysDirectory(): string {
   return join(homedir(), ".iono", "keys");
 }
 
+/** @throws IonoError BadOption that names the flag. */
+function checkFlags({ host, port, joinPort, advertise, cpus, gpus, maxWorkers }: StartOptions): void {
+  const ports = Object.entries({ "--port": port, "--join-port": joinPort });
+  for (const [flag, value] of ports) {
+    if (value !== undefined && !(Number.isInteger(value) && value >= 0 && value <= 65_535))
+      throw badOption(flag, value, "a port from 1 to 65535, or 0 for any free one");
+  }
+  if (port !== undefined && port !== 0 && port === joinPort)
+    throw badOption("--join-port", joinPort, "another port than --port");
+  if (host !== undefined && isIP(host) === 0)
+    throw badOption("--host", host, "an IP address of this machine, or 0.0.0.0 for all of them");
+  if (advertise !== undefined && !/^([^\s:/]+|\[[^\s/]+\])(:\d{1,5})?$/.test(advertise))
+    throw badOption("--advertise", advertise, "host or host:port where others find this machine");
+  for (const [flag, value] of Object.entries({
+    "--cpus": cpus,
+    "--gpus": gpus,
+    "--max-workers": maxWorkers,
+  })) {
+    if (value !== undefined && !(value >= 0)) throw badOption(flag, value, "a number from 0");
+  }
+}
+
+/** A flag that says nothing in this place is a mistake. @throws IonoError BadOption. */
+function refuseIdle({ head, host, port, joinPort, advertise }: StartOptions): void {
+  if (head) return;
+  if (joinPort !== undefined)
+    throw new IonoError("BadOption", "--join-port is for a head: others join there");
+  if (host !== undefined) return;
+  for (const [flag, value] of Object.entries({ "--port": port, "--advertise": advertise }))
+    if (value !== undefined)
+      throw new IonoError(
+        "BadOption",
+        `${flag} is for a node that listens: give --host as well, or leave both`,
+      );
+}
+
 function isLoopback(host: string): boolean {
   return host === "::1" || host.startsWith("127.");
 }
@@ -54,6 +91,8 @@ export function startRequest(options: StartOptions): StartRequest {
       "BadOption",
       "start with --head to begin a cluster, or with the --address and --token that the head printed to join it",
     );
+  checkFlags(options);
+  refuseIdle(options);
   const listens = head || options.host !== undefined;
   return {
     head: head
