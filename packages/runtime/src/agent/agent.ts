@@ -29,6 +29,7 @@ import { driverNumber, firstWorkerNumber, type AgentOptions } from "./options.ts
 import { Outputs } from "./outputs.ts";
 import { Processes, type Peer } from "./processes.ts";
 import { describeNode } from "./status.ts";
+import type { StartWorker } from "./worker-processes.ts";
 import { Workers } from "./workers.ts";
 
 /** After so many failed starts in a row, what waits for a worker is given up. */
@@ -46,6 +47,9 @@ export interface AgentParts {
   readonly storePath: string;
   /** Null in a local cluster. */
   readonly joinCluster: ((port: ClusterPort) => ClusterNode) | null;
+  readonly startWorker: StartWorker;
+  /** Where workers connect; "" when they are children of this process. */
+  readonly agentPath: string;
   answerCode(request: unknown): Promise<unknown>;
   /** The agent is to end. */
   end(reason: string): void;
@@ -79,6 +83,8 @@ export class Agent {
       options,
       store,
       storePath,
+      startWorker: parts.startWorker,
+      agentPath: parts.agentPath,
       processes: this.#processes,
       outputs: this.#outputs,
       jobInfo: (key) => this.#jobInfo(key),

@@ -10,6 +10,7 @@ import { serveControl } from "./control-socket.ts";
 import { jobOf } from "./job.ts";
 import { driverNumber, readAgentOptions } from "./options.ts";
 import { endsInOrder, openStore } from "./process.ts";
+import { startChild } from "./worker-processes.ts";
 
 const options = readAgentOptions();
 const host = platform();
@@ -42,6 +43,8 @@ void publish(server).then(async ({ path }) => {
     store,
     storePath: path,
     joinCluster: null,
+    startWorker: startChild,
+    agentPath: "",
     answerCode: () => Promise.reject(new IonoError("Internal", "code is asked for in a local cluster")),
     end: stop,
   });

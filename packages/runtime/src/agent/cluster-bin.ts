@@ -17,6 +17,8 @@ import { serveControl } from "./control-socket.ts";
 import { jobOf } from "./job.ts";
 import { driverNumber, readAgentOptions } from "./options.ts";
 import { endsInOrder, openStore } from "./process.ts";
+import { SupervisedWorkers } from "./supervised-workers.ts";
+import { startChild } from "./worker-processes.ts";
 
 const options = readAgentOptions();
 const { cluster } = options;
@@ -30,12 +32,17 @@ let joined: Joined | null = null;
 const early: Array<() => void> = [];
 const stop = endsInOrder(() => agent, true);
 let supervisor: SupervisorLink | null = null;
+let workers: SupervisedWorkers | null = null;
+/** Called once the supervisor holds the store's memory too. */
+let heldSegment = (_path: string): void => {};
 let driver: UnixLink | null = null;
 if (options.driver === null) {
   supervisor = supervisorLink(
     (message) => {
       if (message.t === "gateway") joined?.moved(message.path);
-      else stop(message.reason);
+      else if (message.t === "stop") stop(message.reason);
+      else if (message.t === "segment at") heldSegment(message.path);
+      else workers?.heard(message);
     },
     () => stop("the supervisor has ended"),
   );
@@ -69,6 +76,12 @@ async function begin(): Promise<void> {
   const { node, name } = found.welcome;
   const { store, server } = openStore(options, node, () => agent?.askToCollect());
   const { path } = await publish(server);
+  if (supervisor !== null) {
+    workers = new SupervisedWorkers(supervisor, options.secret);
+    const held = new Promise<string>((resolve) => (heldSegment = resolve));
+    supervisor.tell({ t: "segment", path: store.segmentPath });
+    store.segmentPath = await held;
+  }
   if (options.driver !== null) store.admit(driverNumber(node), options.secret);
   const code = options.driver === null ? null : new CodeServer(options.driver.entry, options.directory);
   const job = jobOf(options, node, code?.root.url ?? "");
@@ -80,6 +93,8 @@ async function begin(): Promise<void> {
     store,
     storePath: path,
     joinCluster: (port) => new ClusterNode({ ...found, store, job, port, directory: options.directory }),
+    startWorker: workers?.start ?? startChild,
+    agentPath: (await workers?.listen()) ?? "",
     answerCode: (request) => {
       const read = readCodeRequest(request);
       if (code === null || read === undefined)

@@ -41,9 +41,7 @@ export function describeNode({
           total: resourceAmounts(options.resources),
           available: resourceAmounts(leases.unclaimed()),
         },
-        workers: leases
-          .states()
-          .map((state) => ({ ...state, pid: workers.get(state.worker)?.child.pid ?? 0 })),
+        workers: leases.states().map((state) => ({ ...state, pid: workers.get(state.worker)?.pid ?? 0 })),
         actors,
         demand: leases.demands(),
         store,

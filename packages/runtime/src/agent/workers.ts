@@ -5,7 +5,7 @@ import type { WorkerOptions } from "../worker/options.ts";
 import type { AgentOptions } from "./options.ts";
 import type { Outputs } from "./outputs.ts";
 import type { Peer, Processes } from "./processes.ts";
-import { killed, killWorker, startWorker, type WorkerProcess } from "./worker-processes.ts";
+import { killed, killWorker, type StartWorker, type WorkerProcess } from "./worker-processes.ts";
 
 export interface WorkersPort {
   readonly options: AgentOptions;
@@ -14,6 +14,9 @@ export interface WorkersPort {
   readonly processes: Processes;
   readonly outputs: Outputs;
   /** Of the program that a worker is for; `key` is the lease machine's name of it. */
+  readonly startWorker: StartWorker;
+  /** Where a worker connects; "" when it is a child, which has its link. */
+  readonly agentPath: string;
   jobInfo(key: string): JobInfo | Promise<JobInfo>;
   /** How a worker gets the program's modules; null when it has the same files. */
   foreignCode(number: number, job: JobInfo): WorkerOptions["code"];
@@ -65,6 +68,8 @@ export class Workers {
       number,
       job: job.seed,
       agentPid: process.pid,
+      parentPid: options.driver === null ? options.parentPid : process.pid,
+      agentPath: this.#port.agentPath,
       entry: job.entry,
       secret: options.secret,
       storePath,
@@ -76,17 +81,17 @@ export class Workers {
     store.admit(number, options.secret);
     this.#jobs.set(number, job.job);
     this.#port.started(number, job);
-    const worker = startWorker(number, gpuIds, options, boot, this.#flagsFor(job), {
+    const worker = this.#port.startWorker(number, gpuIds, options, boot, this.#flagsFor(job), {
       frame: (from, chunk, start, end) => {
         const peer = processes.get(from.number);
         if (peer !== undefined) this.#port.message(peer, chunk, start, end);
       },
       output: (from, stream, text) =>
-        outputs.of(job.job).write(from.number, stream, "worker", from.child.pid ?? 0, text),
+        outputs.of(job.job).write(from.number, stream, "worker", from.pid, text),
       ended: (from, reason) => this.#ended(from, reason),
     });
     this.#workers.set(number, worker);
-    processes.add({ number, link: worker.link, pid: worker.child.pid ?? 0, path: "" });
+    processes.add({ number, link: worker.link, pid: worker.pid, path: "" });
   }
 
   /** Beside those of this node's own program: what a program of another gave to its Node. */
@@ -104,7 +109,7 @@ export class Workers {
     const { number } = worker;
     if (!this.#workers.delete(number)) return;
     // Someone else's SIGKILL says nothing about whether workers can start.
-    const failed = worker.reason === "" && worker.child.signalCode !== "SIGKILL";
+    const failed = worker.reason === "" && worker.signal !== "SIGKILL";
     if (failed && this.#port.processes.get(number)?.path === "")
       this.#port.cannotStart(++this.#failedStarts, reason);
     worker.link.destroy();

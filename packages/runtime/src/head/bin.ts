@@ -77,7 +77,7 @@ gateway.onJoin = (request) => desk.answer(request);
 const supervisor = supervisorLink(
   (message) => {
     if (message.t === "gateway") gateway.moved(message.path);
-    else stop(message.reason);
+    else if (message.t === "stop") stop(message.reason);
   },
   () => stop("the supervisor has ended"),
 );

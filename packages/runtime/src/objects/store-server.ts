@@ -52,6 +52,8 @@ export class StoreServer {
   #lane: Promise<void> = Promise.resolve();
   #closed = false;
   readonly local: LocalStore;
+  /** Under which the processes of the node open the memory. */
+  #segmentPath: string;
   /** A watched object is gone. Set by whoever watches. */
   onGone: (name: { readonly block: number; readonly generation: number }) => void = () => {};
 
@@ -63,6 +65,7 @@ export class StoreServer {
     this.#capacityBytes = capacityBytes;
     const segmentBytes = Math.max(capacityBytes, Math.min(maxSegmentBytes, capacityBytes * sparseness));
     this.#segment = options.platform.createSegment(segmentBytes, options.spillDirs[0]);
+    this.#segmentPath = this.#segment.path;
     if (this.#segment.warning !== undefined) options.onWarning?.(this.#segment.warning);
     this.#machine = new StoreMachine({
       node: options.node ?? 0,
@@ -86,6 +89,15 @@ export class StoreServer {
     );
   }
 
+  get segmentPath(): string {
+    return this.#segmentPath;
+  }
+
+  /** Another process holds the memory as well: those that connect from now on open it there. */
+  set segmentPath(path: string) {
+    this.#segmentPath = path;
+  }
+
   /** Lets a process connect with this secret, and lets others write objects for it to hold. */
   admit(process: number, secret: string): void {
     this.#secrets.set(process, Buffer.from(secret));
@@ -107,7 +119,7 @@ export class StoreServer {
     }
     const connection = new StoreConnection(socket, {
       welcome: {
-        path: this.#segment.path,
+        path: this.#segmentPath,
         segmentBytes: this.#segment.sizeBytes,
         capacityBytes: this.#capacityBytes,
       },

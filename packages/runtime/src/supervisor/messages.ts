@@ -7,7 +7,26 @@ import { packMessage, unpackMessage } from "../owner/payload.ts";
 
 export type ToChild =
   /** The gateway was started anew, and is elsewhere. */
-  { readonly t: "gateway"; readonly path: string } | { readonly t: "stop"; readonly reason: string };
+  | { readonly t: "gateway"; readonly path: string }
+  | { readonly t: "stop"; readonly reason: string }
+  /** The supervisor holds the store's memory too: others open it there. */
+  | { readonly t: "segment at"; readonly path: string }
+  | { readonly t: "worker started"; readonly number: number; readonly pid: number }
+  /** What it wrote to its own standard output or error, past the console. */
+  | {
+      readonly t: "worker output";
+      readonly number: number;
+      readonly stream: "stdout" | "stderr";
+      readonly text: string;
+    }
+  | {
+      readonly t: "worker ended";
+      readonly number: number;
+      readonly code: number | null;
+      readonly signal: NodeJS.Signals | null;
+      /** It could not be started, for that reason; else "". */
+      readonly error: string;
+    };
 
 export type FromChild =
   /** A head is there; the token is for the agent beside it. */
@@ -15,6 +34,16 @@ export type FromChild =
   | { readonly t: "token"; readonly id: number; readonly token: string }
   /** `token` is for joining again, with the same keys. */
   | { readonly t: "joined"; readonly node: number; readonly name: string; readonly token: string }
+  /** The memory of the store, as a path of this process. */
+  | { readonly t: "segment"; readonly path: string }
+  /** Start a worker: the supervisor is its parent. */
+  | {
+      readonly t: "start worker";
+      readonly number: number;
+      readonly args: readonly string[];
+      readonly env: Readonly<Record<string, string>>;
+    }
+  | { readonly t: "kill worker"; readonly number: number }
   | { readonly t: "failed"; readonly code: string; readonly message: string };
 
 export function sendOn(link: Link, message: ToChild | FromChild): void {

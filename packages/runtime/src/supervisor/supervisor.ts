@@ -5,7 +5,7 @@
 import { compileInitOptions, IonoError } from "@iono/core";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { existsSync } from "node:fs";
+import * as fs from "node:fs";
 import type { ClusterAgentOptions } from "../agent/options.ts";
 import type { HeadProcessOptions } from "../head/options.ts";
 import { StartedGateway } from "../mesh/gateway/client-started.ts";
@@ -14,6 +14,7 @@ import { machineTotals } from "../driver/machine.ts";
 import { loadKeys, makeKeys, type CurveKeys } from "../mesh/keys.ts";
 import { storeSpillDirs } from "../objects/index.ts";
 import { SupervisedChild } from "./child.ts";
+import { WorkerParent } from "./worker-parent.ts";
 import type { FromChild } from "./messages.ts";
 import type { NodeOptions, StartReport, StartRequest } from "./options.ts";
 
@@ -32,6 +33,9 @@ export class Supervisor {
   #againToken = "";
   readonly #report: (report: StartReport) => void;
   readonly #ended: (reason: string) => void;
+  readonly #workers = new WorkerParent((message) => this.#agent?.tell(message));
+  /** Descriptor of the memory of the agent's store. */
+  #segment: number | null = null;
   #gateway: StartedGateway | null = null;
   #head: SupervisedChild | null = null;
   #agent: SupervisedChild | null = null;
@@ -108,6 +112,7 @@ export class Supervisor {
     if (this.#stopping) return;
     this.#stopping = true;
     await this.#agent?.stop(reason, stopMs);
+    await this.#workers.killAll();
     await this.#head?.stop(reason, stopMs);
     await this.#gateway?.close();
     this.#ended(reason);
@@ -167,7 +172,7 @@ export class Supervisor {
   // the agent
 
   #startAgent(): void {
-    const { join: joining, directory, listen } = this.#options;
+    const { join: joining, directory } = this.#options;
     const gateway = this.#gateway;
     const bound = gateway?.bound;
     const options: ClusterAgentOptions = {
@@ -194,8 +199,18 @@ export class Supervisor {
     void child.ended.then((how) => this.#agentEnded(child, how));
   }
 
+  /** Holds the memory of the agent's store, so that it outlives the agent; others open it here. */
+  #holdSegment(path: string): void {
+    if (this.#segment !== null) fs.closeSync(this.#segment);
+    this.#segment = fs.openSync(path, "r+");
+    this.#agent?.tell({ t: "segment at", path: `/proc/${process.pid}/fd/${this.#segment}` });
+  }
+
   #fromAgent(message: FromChild): void {
-    if (message.t === "joined") {
+    if (message.t === "segment") this.#holdSegment(message.path);
+    else if (message.t === "start worker") this.#workers.start(message);
+    else if (message.t === "kill worker") this.#workers.kill(message.number);
+    else if (message.t === "joined") {
       this.#failures = 0;
       this.#isJoined = true;
       this.#trouble = "";
@@ -226,8 +241,14 @@ export class Supervisor {
     if (this.#trouble === "") this.#trouble = `the agent ended (${how})`;
     const delayMs = backoffMs[Math.min(this.#failures++, backoffMs.length - 1)];
     process.stderr.write(`iono: the agent ended (${how}); it is started again in ${delayMs} ms\n`);
+    // What its workers do is for an agent that knows of it.
+    const ended = this.#workers.killAll();
+    if (this.#segment !== null) fs.closeSync(this.#segment);
+    this.#segment = null;
     setTimeout(() => {
-      if (!this.#stopping) this.#startAgent();
+      void ended.then(() => {
+        if (!this.#stopping) this.#startAgent();
+      });
     }, delayMs);
   }
 
@@ -267,7 +288,7 @@ function processFile(kind: "head/bin" | "agent/cluster-bin"): string {
   const here = dirname(fileURLToPath(import.meta.url));
   const extension = fromSource ? "ts" : "js";
   const places = [join(here, `../${kind}.${extension}`), join(here, `${kind}.${extension}`)];
-  return places.find((place) => existsSync(place)) ?? places[0];
+  return places.find((place) => fs.existsSync(place)) ?? places[0];
 }
 
 const fromSource = import.meta.url.endsWith(".ts");

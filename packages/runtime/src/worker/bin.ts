@@ -1,11 +1,14 @@
 /** A worker process: runs tasks, or one actor. Started by its agent, which is connected to it by descriptor 3. */
+import { frameKinds } from "@iono/core";
 import * as net from "node:net";
 import "../index.ts";
 import { introduce, setMember } from "../api/runtime.ts";
 import { installEntryGuard } from "../capture/index.ts";
 import { Executor } from "../executor/executor.ts";
 import { UnixLink } from "../links/unix.ts";
+import type { Hello } from "../member/hello.ts";
 import { Member } from "../member/member.ts";
+import { packMessage } from "../owner/payload.ts";
 import { platform } from "../platform/index.ts";
 import { forwardOutput } from "./console.ts";
 import { actorIdOf, hostActor } from "./host-actor.ts";
@@ -14,7 +17,7 @@ import type { WorkerCode } from "../code/index.ts";
 import { readWorkerOptions } from "./options.ts";
 
 const options = readWorkerOptions();
-platform().dieWithParent("SIGKILL", options.agentPid);
+platform().dieWithParent("SIGKILL", options.parentPid);
 process.title = "iono worker";
 process.on("SIGINT", () => {});
 process.on("SIGHUP", () => {});
@@ -22,7 +25,9 @@ process.on("SIGHUP", () => {});
 const threads = new ThreadSetting();
 let flushOutput = (): void => {};
 
-const link = new UnixLink(new net.Socket({ fd: 3 }), {
+const socket =
+  options.agentPath === "" ? new net.Socket({ fd: 3 }) : net.connect({ path: options.agentPath });
+const link = new UnixLink(socket, {
   frame: (_kind, chunk, start, end) => member.agent.receive(chunk, start, end),
   closed: () => process.exit(1),
 });
@@ -58,6 +63,10 @@ const executor: Executor = new Executor(member.owner, {
 });
 member.gpuIds = options.gpuIds;
 member.execute(executor, true);
+if (options.agentPath !== "") {
+  const hello: Hello = { secret: options.secret, process: options.number, page: null };
+  link.send("control", frameKinds.hello, packMessage(hello));
+}
 member.agent.attach(link);
 member.peers.secret = options.secret;
 member.useStore(options.storePath, options.agentPid);

@@ -8,6 +8,10 @@ export interface WorkerOptions {
   /** Of the program that this worker is for. */
   readonly job: JobSeed;
   readonly agentPid: number;
+  /** It ends with its parent: the agent, or the supervisor of the machine. */
+  readonly parentPid: number;
+  /** Where the agent is reached; "" when descriptor 3 is the link to it. */
+  readonly agentPath: string;
   /** URL of the program's entry, which a worker never runs. */
   readonly entry: string;
   readonly secret: string;

@@ -10,9 +10,9 @@ const threadVariables = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THR
 const keptVariable = "IONO_KEPT_THREADS";
 
 /** What a worker's environment has beside the program's own. */
-export function threadEnvironment(): NodeJS.ProcessEnv {
+export function threadEnvironment(): Record<string, string> {
   const kept = threadVariables.filter((name) => process.env[name] !== undefined);
-  const env: NodeJS.ProcessEnv = { [keptVariable]: kept.join(",") };
+  const env: Record<string, string> = { [keptVariable]: kept.join(",") };
   for (const name of threadVariables) env[name] = process.env[name] ?? "1";
   // Node's own pool: files, DNS and compression.
   env["UV_THREADPOOL_SIZE"] = process.env["UV_THREADPOOL_SIZE"] ?? "4";
