@@ -36,7 +36,7 @@ export class LeasePools {
   }
 
   /** @param shape `leaseKey` of resources and strategy. */
-  get(shape: string, resources: ResourceVector, strategy: string): LeasePool {
+  get(shape: string, resources: ResourceVector, strategy: string, home?: number): LeasePool {
     let pool = this.#pools.get(shape);
     if (pool !== undefined) return pool;
     const loopback = this.#loopback;
@@ -52,6 +52,7 @@ export class LeasePools {
           // What asks for a certain node does not run just here.
           return isPlain ? loopback(resources) : null;
         },
+        ...(home === undefined ? {} : { home }),
         ...(isPlain && this.#isInCluster ? { near: (node: number) => this.#near(node, resources) } : {}),
       },
       shape,
@@ -64,6 +65,6 @@ export class LeasePools {
 
   #near(node: number, resources: ResourceVector): LeasePool {
     const strategy = strategyKey(nearStrategy(node));
-    return this.get(leaseKey(resources, strategy), resources, strategy);
+    return this.get(leaseKey(resources, strategy), resources, strategy, node);
   }
 }

@@ -2,7 +2,7 @@
  * The workers an owner may send tasks of one resource shape to, and the tasks that wait for one.
  * The agent grants workers and recalls them; this pool asks by saying how many tasks wait.
  */
-import { claim, noClaimSlot, type IonoError } from "@iono/core";
+import { claim, noClaimSlot, nodeOf, type IonoError } from "@iono/core";
 import { Deque } from "./deque.ts";
 import type { Definition } from "./definition.ts";
 import { Failure } from "./failure.ts";
@@ -22,6 +22,8 @@ export interface LeaseSurroundings {
   readonly loopback: Sender | null;
   /** The pool of the same shape near a node's data; absent where that makes no difference. */
   readonly near?: (node: number) => LeasePool;
+  /** The node where its tasks had rather run; absent when it makes no difference. */
+  readonly home?: number;
 }
 
 export class LeasePool implements Destination {
@@ -267,10 +269,21 @@ export class LeasePool implements Destination {
     if (this.queue.length > 0) this.dispatch();
     const busy = this.queue.length + this.#outstanding() > 0;
     this.#idleTicks = busy ? 0 : this.#idleTicks + 1;
-    if (!busy && this.#told > 0 && this.#idleTicks >= idleTicks) this.#demand(0);
+    if (!busy && this.#told > 0 && this.#idleTicks >= idleTicks) {
+      this.#demand(0);
+      this.#leaveOthers();
+    }
     // Workers that were granted ahead took the work without a word: what lasts is said.
     else if (busy && this.#told === 0) this.#demand(this.queue.length + this.#outstanding());
     return this.#told > 0 && this.#idleTicks >= 0;
+  }
+
+  /** The next tasks try their own node again. */
+  #leaveOthers(): void {
+    const { home } = this.#surroundings;
+    if (home === undefined) return;
+    for (const sender of this.senders.filter(({ worker }) => nodeOf(worker) !== home))
+      this.#releaseIfDone(sender);
   }
 
   /** A worker says nothing: what waits behind its task goes elsewhere. */
