@@ -51,8 +51,8 @@ export interface AgentParts {
   /** Where workers connect; "" when they are children of this process. */
   readonly agentPath: string;
   answerCode(request: unknown): Promise<unknown>;
-  /** The agent is to end. */
-  end(reason: string): void;
+  /** The agent is to end. `isOver`: so has its cluster. */
+  end(reason: string, isOver: boolean): void;
 }
 
 export class Agent {

@@ -29,6 +29,7 @@ host.dieWithParent("SIGTERM", options.parentPid);
 
 let agent: Agent | null = null;
 let joined: Joined | null = null;
+let clusterNode: ClusterNode | null = null;
 const early: Array<() => void> = [];
 const stop = endsInOrder(() => agent, true);
 let supervisor: SupervisorLink | null = null;
@@ -41,6 +42,7 @@ if (options.driver === null) {
     (message) => {
       if (message.t === "gateway") joined?.moved(message.path);
       else if (message.t === "stop") stop(message.reason);
+      else if (message.t === "head lost") clusterNode?.headLost(message.reason);
       else if (message.t === "segment at") heldSegment(message.path);
       else workers?.heard(message);
     },
@@ -92,7 +94,10 @@ async function begin(): Promise<void> {
     driver,
     store,
     storePath: path,
-    joinCluster: (port) => new ClusterNode({ ...found, store, job, port, directory: options.directory }),
+    joinCluster: (port) => {
+      clusterNode = new ClusterNode({ ...found, store, job, port, directory: options.directory });
+      return clusterNode;
+    },
     startWorker: workers?.start ?? startChild,
     agentPath: (await workers?.listen()) ?? "",
     answerCode: (request) => {
@@ -101,8 +106,9 @@ async function begin(): Promise<void> {
         return Promise.resolve({ t: "refused", message: "this node has no program whose modules travel" });
       return code.answer(read);
     },
-    end: (reason) => {
+    end: (reason, isOver) => {
       if (options.driver === null) process.stderr.write(`iono: this node ends: ${reason}\n`);
+      if (isOver) supervisor?.tell({ t: "over", reason });
       stop(reason);
     },
   });

@@ -28,6 +28,8 @@ export class Driver {
   readonly #exited: Promise<void>;
   readonly #listeners: Array<[event: string, listener: () => void]> = [];
   readonly #bootPage: SharedPage | undefined;
+  /** Why the agent ends, as it said; "" when it did not. */
+  #whyLost = "";
 
   constructor(options: CompiledInitOptions) {
     // What is wrong with them is said here, not by an agent that ends.
@@ -94,7 +96,7 @@ export class Driver {
       resources: options.resources,
       owed: (isOwed) => (isOwed ? this.#agent.link.ref() : this.#agent.link.unref()),
       warn: (message) => process.emitWarning(message, "IonoWarning"),
-      stop: () => {},
+      stop: (reason) => (this.#whyLost = reason),
       onLog: (message) => this.#terminal.print(message),
     });
     this.member.peers.secret = secret;
@@ -196,12 +198,8 @@ export class Driver {
         signalCode !== null ? `signal ${signalCode}` : exitCode !== null ? `exit code ${exitCode}` : "";
       const how = ended || (error?.message ?? "its link ended");
       clearTimeout(timer);
-      this.#end(
-        new IonoError(
-          "ClusterLost",
-          `the agent of this program, process ${this.#agent.child.pid ?? 0}, ended (${how})`,
-        ),
-      );
+      const text = `the agent of this program, process ${this.#agent.child.pid ?? 0}, ended (${how})`;
+      this.#end(new IonoError("ClusterLost", this.#whyLost || text));
     };
     const timer = setTimeout(end, lossMs);
     void this.#exited.then(end);

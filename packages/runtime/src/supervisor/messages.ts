@@ -6,6 +6,8 @@ import { UnixLink } from "../links/unix.ts";
 import { packMessage, unpackMessage } from "../owner/payload.ts";
 
 export type ToChild =
+  /** The head has ended, and the other nodes are to know. */
+  | { readonly t: "head lost"; readonly reason: string }
   /** The gateway was started anew, and is elsewhere. */
   | { readonly t: "gateway"; readonly path: string }
   | { readonly t: "stop"; readonly reason: string }
@@ -44,6 +46,8 @@ export type FromChild =
       readonly env: Readonly<Record<string, string>>;
     }
   | { readonly t: "kill worker"; readonly number: number }
+  /** The cluster has ended: starting the agent anew is of no use. */
+  | { readonly t: "over"; readonly reason: string }
   | { readonly t: "failed"; readonly code: string; readonly message: string };
 
 export function sendOn(link: Link, message: ToChild | FromChild): void {

@@ -22,6 +22,8 @@ const stopMs = 8000;
 const headStartMs = 15_000;
 /** An agent that ended is started again, at first soon, then less and less often. */
 const backoffMs = [100, 500, 2000, 10_000];
+/** Refusals that another attempt does not change: the head is another one, or of another version. */
+const finalCodes = new Set(["JoinRefused", "VersionMismatch", "BadOption"]);
 
 export class Supervisor {
   readonly #options: StartRequest;
@@ -166,6 +168,7 @@ export class Supervisor {
 
   async #lost(reason: string): Promise<void> {
     process.stderr.write(`iono: ${reason}: the cluster is lost\n`);
+    this.#agent?.tell({ t: "head lost", reason });
     await this.stop(reason);
   }
 
@@ -228,11 +231,18 @@ export class Supervisor {
         token: this.#token,
         pid: process.pid,
       });
-    } else if (message.t === "failed") {
-      this.#trouble = message.message;
-      if (this.#reported) process.stderr.write(`iono: ${message.message}\n`);
-      else this.#fail(message.code, message.message);
-    }
+    } else if (message.t === "over") void this.stop(message.reason);
+    else if (message.t === "failed") this.#agentFailed(message.code, message.message);
+  }
+
+  #agentFailed(code: string, reason: string): void {
+    if (!this.#reported) return this.#fail(code, reason);
+    const isNews = this.#trouble !== reason;
+    this.#trouble = reason;
+    if (isNews) process.stderr.write(`iono: ${reason}\n`);
+    if (!finalCodes.has(code)) return;
+    process.stderr.write("iono: this node does not try again\n");
+    void this.stop(reason);
   }
 
   #agentEnded(child: SupervisedChild, how: string): void {
@@ -240,7 +250,8 @@ export class Supervisor {
     this.#isJoined = false;
     if (this.#trouble === "") this.#trouble = `the agent ended (${how})`;
     const delayMs = backoffMs[Math.min(this.#failures++, backoffMs.length - 1)];
-    process.stderr.write(`iono: the agent ended (${how}); it is started again in ${delayMs} ms\n`);
+    if (this.#failures <= backoffMs.length)
+      process.stderr.write(`iono: the agent ended (${how}); it is started again in ${delayMs} ms\n`);
     // What its workers do is for an agent that knows of it.
     const ended = this.#workers.killAll();
     if (this.#segment !== null) fs.closeSync(this.#segment);

@@ -7,7 +7,6 @@ import {
   frameKinds,
   headNode,
   nodeId,
-  IonoError,
   nodeOf,
   readViewDelta,
   type ErrorCode,
@@ -24,10 +23,12 @@ import type { StoreServer } from "../../objects/index.ts";
 import { Transfers } from "../../objects/transfers.ts";
 import { Circuits } from "../circuits.ts";
 import type { HeadConnection, LivingActor } from "../head-connection.ts";
+import { answerTo } from "./answers.ts";
 import type { ClusterPort } from "./cluster-port.ts";
 import { clusterStatus } from "./cluster-status.ts";
 import { FarLeases } from "./far-leases.ts";
 import { ForeignPrograms } from "./foreign-programs.ts";
+import { HeadWatch } from "./head-watch.ts";
 import { Jobs } from "./jobs.ts";
 import { NodeLinks } from "./node-links.ts";
 import { Requests } from "./requests.ts";
@@ -48,8 +49,6 @@ export interface ClusterNodeOptions {
 }
 
 const leaveMs = 500;
-/** How long the head may take to say which nodes there are. */
-const registerMs = 10_000;
 
 export class ClusterNode implements HeadConnection {
   readonly node: number;
@@ -67,8 +66,7 @@ export class ClusterNode implements HeadConnection {
   readonly requests: Requests;
   readonly #usage: Usage;
   readonly #view: ClusterView;
-  /** The head has taken this node in. */
-  readonly #registered = Promise.withResolvers<void>();
+  readonly #head = new HeadWatch((reason) => this.#end(reason));
   #relayPath = "";
   #closed = false;
 
@@ -97,7 +95,9 @@ export class ClusterNode implements HeadConnection {
     });
     const mesh = options.createMesh({
       linked: (node, channel, link) => void this.#links.listen(node, channel, link),
-      health: () => {},
+      health: (node, health) => {
+        if (node === headNode) this.#head.health(health);
+      },
     });
     this.#links = new NodeLinks(mesh, {
       message: (node, message) => this.#message(node, message),
@@ -156,12 +156,7 @@ export class ClusterNode implements HeadConnection {
     await this.code.listen();
     this.send(headNode, { t: "register", info: this.#options.report });
     this.#usage.changed();
-    const timer = setTimeout(() => {
-      const { endpoint } = this.#options.welcome.head;
-      const text = `this machine may join, but the head does not answer at ${endpoint} within ${registerMs / 1000} s`;
-      this.#registered.reject(new IonoError("Unreachable", text));
-    }, registerMs);
-    await this.#registered.promise.finally(() => clearTimeout(timer));
+    await this.#head.whenRegistered(this.#options.welcome.head.endpoint);
   }
 
   /** Where members of this node connect to reach those of others. */
@@ -180,6 +175,7 @@ export class ClusterNode implements HeadConnection {
   async close(reason: string): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#head.close();
     this.send(headNode, { t: "leave", reason });
     this.#usage.close();
     this.leases.close();
@@ -193,6 +189,17 @@ export class ClusterNode implements HeadConnection {
   }
 
   // the head
+
+  /** The head beside this node has ended: it cannot say so itself. */
+  headLost(reason: string): void {
+    for (const node of this.#nodes.keys()) this.send(node, { t: "stop", reason });
+  }
+
+  #end(reason: string, isOver = false): void {
+    const { job } = this.#options;
+    if (job !== null) this.#port.deliver(job.job, { t: "stop", reason });
+    this.#port.end(reason, isOver);
+  }
 
   sendHead(message: ToHead): void {
     this.send(headNode, { t: "to head", message });
@@ -254,7 +261,7 @@ export class ClusterNode implements HeadConnection {
     if (this.#closed) return;
     if (node !== headNode) this.transfers.nodeForgot(node);
     if (channel !== "control") return;
-    if (node === headNode) this.#port.end("the head has lost this node's state, or has ended");
+    if (node === headNode) this.#end("the head has lost this node's state, or has ended");
     else {
       this.circuits.nodeLost(node);
       this.requests.nodeLost(node, `the link to ${nodeId(node)} has ended`);
@@ -288,35 +295,12 @@ export class ClusterNode implements HeadConnection {
         this.#port.deliverAll({ t: "process ended", process: message.process, reason: message.reason });
         break;
       case "address":
-        if (this.#port.pathOf(message.process) !== undefined) this.requests.answer(from, message.id, null);
-        else
-          void this.#port.deathReason(message.process).then((reason) => {
-            const text = `process ${message.process} has ended: ${reason}`;
-            this.requests.refuse(from, message.id, new IonoError("OwnerDied", text));
-          });
-        break;
       case "death reason":
-        void this.#port
-          .deathReason(message.process)
-          .then((reason) => this.requests.answer(from, message.id, reason));
-        break;
-      case "job": {
-        const info = this.jobs.known(message.job);
-        const gone = new IonoError("OwnerDied", `the program of job ${message.job} is not on this node`);
-        if (info === undefined) this.requests.refuse(from, message.id, gone);
-        else this.requests.answer(from, message.id, info);
-        break;
-      }
+      case "job":
       case "flush logs":
-        this.#port.flushLogs(message.job, () => this.requests.answer(from, message.id, null));
-        break;
       case "code":
-        void this.#port
-          .answerCode(message.request)
-          .then((reply) => this.requests.answer(from, message.id, reply));
-        break;
       case "status":
-        this.requests.answer(from, message.id, this.#port.status());
+        void this.requests.answerWith(from, message.id, answerTo(message, this.#port, this.jobs));
         break;
       case "answer":
         this.requests.answered(
@@ -342,6 +326,9 @@ export class ClusterNode implements HeadConnection {
       case "object":
         this.transfers.onMessages(from, message.message);
         break;
+      case "stop":
+        this.#end(`the cluster has ended: ${message.reason}`, true);
+        break;
       default:
         if (from === headNode) this.#fromHead(message);
     }
@@ -360,13 +347,12 @@ export class ClusterNode implements HeadConnection {
         break;
       }
       case "nodes":
-        this.#registered.resolve();
+        this.#head.registered();
         for (const info of message.joined) if (info.node !== this.node) this.#nodeJoined(info);
         for (const left of message.left) this.#nodeLeft(left);
         break;
       case "fenced":
-      case "stop":
-        this.#port.end(message.reason);
+        this.#end(message.reason);
         break;
       default:
         break;

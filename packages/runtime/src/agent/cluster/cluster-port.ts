@@ -18,6 +18,6 @@ export interface ClusterPort {
   use(): { readonly available: ResourceVector; readonly queued: number };
   status(): object;
   answerCode(request: unknown): Promise<unknown>;
-  /** The cluster does without this node. */
-  end(reason: string): void;
+  /** The cluster does without this node. `isOver`: nobody can join it any more. */
+  end(reason: string, isOver: boolean): void;
 }

@@ -51,12 +51,14 @@ export class Requests {
     else waiting.reject(new IonoError(error.code, error.message));
   }
 
-  answer(node: number, id: number, value: unknown): void {
-    this.#send(node, { t: "answer", id, value });
-  }
-
-  refuse(node: number, id: number, { code, message }: IonoError): void {
-    this.#send(node, { t: "answer", id, value: null, error: { code, message } });
+  /** Sends what is answered, or why there is no answer. */
+  async answerWith(node: number, id: number, answer: Promise<unknown>): Promise<void> {
+    try {
+      this.#send(node, { t: "answer", id, value: await answer });
+    } catch (thrown) {
+      const error = thrown instanceof IonoError ? thrown : new IonoError("Internal", String(thrown));
+      this.#send(node, { t: "answer", id, value: null, error: { code: error.code, message: error.message } });
+    }
   }
 
   nodeLost(node: number, reason: string): void {
