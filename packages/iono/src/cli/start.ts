@@ -1,6 +1,7 @@
 /** `iono start`: makes this machine the head of a cluster, or a node of one. */
 import { badOption, IonoError, parseDuration, type Size } from "@iono/core";
 import { hasKeys, startSupervisor, type StartReport, type StartRequest } from "@iono/runtime/tools";
+import type { ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import { isIP } from "node:net";
 import { homedir } from "node:os";
@@ -149,6 +150,15 @@ function given<K extends string, V>(key: K, value: V | undefined): { readonly [P
   return (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: V };
 }
 
+/** Resolves with its exit code when it has ended, by itself or by a signal to this process. */
+function ended(child: ChildProcess): Promise<number> {
+  // Ctrl-C reaches it by itself, a signal to this process alone does not.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(signal, () => child.kill("SIGTERM"));
+  if (child.exitCode !== null) return Promise.resolve(child.exitCode);
+  return new Promise((resolve) => child.once("exit", (code) => resolve(code ?? 1)));
+}
+
 /** What a head tells people. */
 export function formatStarted(report: Extract<StartReport, { t: "started" }>, tokenLife: string): string {
   const lines = [`This machine is node ${report.name} (node-${report.node.toString(36)}).`];
@@ -232,7 +242,7 @@ export const startCommand: CommandModule<object, StartOptions> = {
         ...(foreground ? {} : { logFile }),
       });
       console.log(json ? JSON.stringify(report) : formatStarted(report, tokenLife));
-      if (foreground) await new Promise((resolve) => child.once("exit", resolve));
+      if (foreground) process.exitCode = await ended(child);
     } catch (error) {
       printFailure(error, options.json);
     }

@@ -39,6 +39,11 @@ export interface StartRequest {
   readonly directory: string;
 }
 
+export interface SupervisorOptions extends StartRequest {
+  /** The process that it ends with; 0: it lives on without who started it. */
+  readonly parentPid: number;
+}
+
 /** What the supervisor says to who started it, one JSON line each on descriptor 3. */
 export type StartReport =
   | {
@@ -52,9 +57,9 @@ export type StartReport =
     }
   | { readonly t: "failed"; readonly code: string; readonly message: string };
 
-export function readStartRequest(): StartRequest {
+export function readSupervisorOptions(): SupervisorOptions {
   const text = process.env["IONO_BOOT"];
   delete process.env["IONO_BOOT"];
   if (text === undefined) throw new Error("a supervisor is started by `iono start`, not by hand");
-  return JSON.parse(text) as StartRequest;
+  return JSON.parse(text) as SupervisorOptions;
 }

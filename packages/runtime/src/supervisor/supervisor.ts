@@ -34,7 +34,7 @@ export class Supervisor {
   /** With which the agent joins again; "" before it has joined. */
   #againToken = "";
   readonly #report: (report: StartReport) => void;
-  readonly #ended: (reason: string) => void;
+  readonly #ended: (isAsked: boolean) => void;
   readonly #workers = new WorkerParent((message) => this.#agent?.tell(message));
   /** Descriptor of the memory of the agent's store. */
   #segment: number | null = null;
@@ -54,7 +54,12 @@ export class Supervisor {
   name = "";
   readonly startedAtMs = Date.now();
 
-  constructor(options: StartRequest, report: (report: StartReport) => void, ended: (reason: string) => void) {
+  /** @param ended is told whether it ends as it was asked to. */
+  constructor(
+    options: StartRequest,
+    report: (report: StartReport) => void,
+    ended: (isAsked: boolean) => void,
+  ) {
     this.#options = options;
     this.#node = nodeOptions(options);
     this.#keys = keysOf(options);
@@ -110,14 +115,14 @@ export class Supervisor {
   }
 
   /** Ends agent, head and gateway, in this order. */
-  async stop(reason: string): Promise<void> {
+  async stop(reason: string, isAsked = false): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
     await this.#agent?.stop(reason, stopMs);
     await this.#workers.killAll();
     await this.#head?.stop(reason, stopMs);
     await this.#gateway?.close();
-    this.#ended(reason);
+    this.#ended(isAsked);
   }
 
   // gateway and head

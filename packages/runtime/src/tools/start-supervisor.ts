@@ -5,7 +5,7 @@ import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import type { StartReport, StartRequest } from "../supervisor/options.ts";
+import type { StartReport, StartRequest, SupervisorOptions } from "../supervisor/options.ts";
 
 export interface StartedNode {
   readonly report: Extract<StartReport, { t: "started" }>;
@@ -15,7 +15,7 @@ export interface StartedNode {
 export interface StartHow {
   /** Where what it prints goes; undefined: to this process's own output. */
   readonly logFile?: string;
-  /** It lives on without this process. */
+  /** It lives on without this process; else it ends with it. */
   readonly detached: boolean;
   readonly timeoutMs?: number;
 }
@@ -26,8 +26,9 @@ const defaultMs = 40_000;
 export async function startSupervisor(request: StartRequest, how: StartHow): Promise<StartedNode> {
   const output = how.logFile === undefined ? "inherit" : openLog(how.logFile);
   const flags = fromSource ? ["--conditions=iono-source", "--no-warnings"] : [];
+  const options: SupervisorOptions = { ...request, parentPid: how.detached ? 0 : process.pid };
   const child = spawn(process.execPath, [...flags, supervisorFile()], {
-    env: { ...process.env, IONO_BOOT: JSON.stringify(request) },
+    env: { ...process.env, IONO_BOOT: JSON.stringify(options) },
     stdio: ["ignore", output, output, "pipe"],
     detached: how.detached,
   });
