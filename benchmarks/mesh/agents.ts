@@ -1,17 +1,17 @@
 /**
- * Agents without supervisors: this process stands in for all of theirs. So many agents fit where as many `iono start`
- * would not, and the time of an agent alone shows.
+ * Agents without a supervisor each: one process stands in for all of those (stand-in.ts). So a hundred nodes fit on a
+ * small machine, and the time of an agent alone shows.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync } from "node:fs";
+import { once } from "node:events";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
+import { createInterface } from "node:readline";
 import type { Installation } from "../iono/install.ts";
-import { isSource } from "./nodes.ts";
+import { isSource, runtimeFolder } from "./nodes.ts";
+import type { StandInAnswer, StandInOptions } from "./stand-in.ts";
 
 const JOIN_LIMIT_MS = 120_000;
 const STOP_LIMIT_MS = 20_000;
-const MiB = 2 ** 20;
 
 /** An agent that has joined. */
 export interface JoinedAgent {
@@ -22,92 +22,54 @@ export interface JoinedAgent {
 
 export class Agents {
   readonly joined: JoinedAgent[] = [];
-  readonly #installation: Installation;
-  readonly #join: { address: string; token: string };
-  readonly #children: ChildProcess[] = [];
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<unknown>;
+  readonly #waiting = new Map<string, (answer: StandInAnswer) => void>();
 
-  constructor(installation: Installation, join_: { address: string; token: string }) {
-    this.#installation = installation;
-    this.#join = join_;
+  constructor(installation: Installation, { address, token }: { address: string; token: string }) {
+    const { cwd, nodeArgs } = installation;
+    const [folder, extension] = isSource(installation)
+      ? [join(runtimeFolder(installation), "src"), "ts"]
+      : [join(runtimeFolder(installation), "dist"), "js"];
+    const options: StandInOptions = {
+      agentFile: join(folder, `agent/cluster-bin.${extension}`),
+      worker: { execArgv: nodeArgs, file: join(folder, `worker/bin.${extension}`) },
+      directory: cwd,
+      address,
+      token,
+    };
+    const file = join(import.meta.dirname, "stand-in.ts");
+    const argv = ["--conditions=iono-source", "--no-warnings", file, JSON.stringify(options)];
+    const child = spawn(process.execPath, argv, { stdio: ["pipe", "pipe", "inherit"] });
+    this.#child = child;
+    this.#ended = once(child, "close");
+    createInterface(child.stdout).on("line", (line) => {
+      const answer = JSON.parse(line) as StandInAnswer;
+      this.#waiting.get(answer.name)?.(answer);
+    });
   }
 
   /** Starts one with one CPU and at most one worker. Resolves when it has joined. */
   async start(name: string): Promise<JoinedAgent> {
-    const { cwd, nodeArgs } = this.#installation;
-    const runtime = runtimeFolder(this.#installation);
-    const extension = isSource(this.#installation) ? "ts" : "js";
-    const boot = {
-      supervisorPid: process.pid,
-      node: {
-        name,
-        resources: { CPU: 10_000 },
-        labels: {},
-        objectStoreBytes: 64 * MiB,
-        spillDir: "",
-        maxWorkers: 1,
-      },
-      directory: cwd,
-      worker: { execArgv: nodeArgs, file: join(runtime, `worker/bin.${extension}`) },
-      cluster: { ...this.#join, keys: null, gateway: null, endpoint: "" },
-    };
-    const start = performance.now();
-    const argv = [...nodeArgs, "--no-warnings", join(runtime, `agent/cluster-bin.${extension}`)];
-    const child = spawn(process.execPath, argv, {
-      cwd,
-      env: { ...process.env, IONO_BOOT: JSON.stringify(boot) },
-      stdio: ["ignore", "inherit", "inherit", "pipe"],
-      detached: true,
+    const late = new Error(`${name} has not joined within ${JOIN_LIMIT_MS / 1000} s`);
+    const answer = await new Promise<StandInAnswer>((resolve, reject) => {
+      const timer = setTimeout(() => reject(late), JOIN_LIMIT_MS);
+      this.#waiting.set(name, (heard) => {
+        clearTimeout(timer);
+        resolve(heard);
+      });
+      this.#child.stdin?.write(`${name}\n`);
     });
-    this.#children.push(child);
-    await report(name, child);
-    const joined = { pid: child.pid ?? 0, seconds: (performance.now() - start) / 1000 };
-    this.joined.push(joined);
-    return joined;
+    this.#waiting.delete(name);
+    if ("error" in answer) throw new Error(`${name} has not joined: ${answer.error}`);
+    this.joined.push(answer);
+    return answer;
   }
 
-  /** They end when their supervisor does not speak to them any more. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#children.splice(0).map(stop));
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), STOP_LIMIT_MS);
+    this.#child.stdin?.end();
+    await this.#ended;
+    clearTimeout(timer);
   }
-}
-
-/** Where the files of the runtime's processes are. */
-function runtimeFolder(installation: Installation): string {
-  const { cwd } = installation;
-  if (isSource(installation)) return join(cwd, "..", "packages", "runtime", "src");
-  const folder = join(cwd, "node_modules", "@iono", "runtime", "dist");
-  if (!existsSync(folder)) throw new Error(`${folder} is not there`);
-  return folder;
-}
-
-/** Its first words to its supervisor: that it has joined, or why not. */
-function report(name: string, child: ChildProcess): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let text = "";
-    const timer = setTimeout(() => reject(new Error(`${name} has not joined in time`)), JOIN_LIMIT_MS);
-    const settle = (error?: Error): void => {
-      clearTimeout(timer);
-      if (error === undefined) resolve();
-      else reject(error);
-    };
-    (child.stdio[3] as Readable).on("data", (chunk: Buffer) => {
-      text += chunk.toString("latin1");
-      if (text.includes("joined")) settle();
-      else if (text.includes("failed")) settle(new Error(`${name} has not joined: ${text}`));
-    });
-    child.once("error", settle);
-    child.once("exit", (code, signal) => settle(new Error(`${name} ended with ${signal ?? code}`)));
-  });
-}
-
-function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_LIMIT_MS);
-    child.once("exit", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-    (child.stdio[3] as Readable).destroy();
-  });
 }

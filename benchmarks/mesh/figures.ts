@@ -13,7 +13,7 @@ import type { Bench } from "./bench.ts";
 import { broadcast } from "./broadcast.ts";
 import { manyAgents } from "./many-agents.ts";
 import { headLoad } from "./head-load.ts";
-import { isSource, Nodes } from "./nodes.ts";
+import { Nodes, runtimeFolder } from "./nodes.ts";
 import { names } from "./names.ts";
 
 const GiB = 2 ** 30;
@@ -58,11 +58,15 @@ async function transfer({ installation, plan, home }: Bench): Promise<Figure[]> 
   for (const name of ["source", "sink"])
     await nodes.start(name, ["--cpus", "1", "--host", "127.0.0.1", "--object-store", "3GiB"]);
   const { cwd, nodeArgs } = installation;
-  const folder = isSource(installation)
-    ? join(cwd, "..", "packages", "runtime")
-    : join(cwd, "node_modules", "@iono", "runtime");
   const bare = {
-    argv: [process.execPath, ...nodeArgs, "mesh/programs/bare.ts", ...args, "--zeromq", folder],
+    argv: [
+      process.execPath,
+      ...nodeArgs,
+      "mesh/programs/bare.ts",
+      ...args,
+      "--zeromq",
+      runtimeFolder(installation),
+    ],
     cwd,
   };
   await run(bare, { echo: true });

@@ -15,7 +15,8 @@ export async function headLoad({ installation, plan, home }: Bench): Promise<Fig
   const head = nodes.processOf(started, "iono head");
   const gateway = nodes.processOf(started, "iono gateway");
   const look = () => ({ head: cpuMicros(head), gateway: cpuMicros(gateway), bytes: ioBytes(head) });
-  const { before, after, seconds } = await manyTasks(nodes, plan, tasks, look);
+  const { before, after, rounds } = await manyTasks(nodes, plan, { tasks }, look);
+  const [{ seconds }] = rounds;
   const thousands = tasks / 1000;
   const gatewayMicros = ((after.gateway - before.gateway) / thousands).toFixed(1);
   return [

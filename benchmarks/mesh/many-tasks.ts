@@ -9,29 +9,30 @@ import type { Nodes } from "./nodes.ts";
 
 const LIMIT_MS = 300_000;
 
-export interface ManyTasks<T> {
-  seconds: number;
-  /** On how many nodes they ran. */
-  nodes: number;
+export interface ManyTasks {
+  /** Given to the cluster at once. */
+  tasks: number;
+  /** How long each of them waits. */
+  ms?: number;
+  rounds?: number;
+}
+
+/** What came of them, a round, and what `look` saw just before and after. */
+export interface Looked<T> {
+  rounds: { seconds: number; nodes: number }[];
   before: T;
   after: T;
 }
 
-/** Gives the cluster `tasks` tasks at once. */
 export async function manyTasks<T>(
   nodes: Nodes,
   plan: Plan,
-  tasks: number,
+  { tasks, ms = 0, rounds = 1 }: ManyTasks,
   look: () => T,
-): Promise<ManyTasks<T>> {
+): Promise<Looked<T>> {
   const out = join(plan.folder, "many-tasks.json");
-  const { argv, cwd, env } = nodes.program(
-    "mesh/programs/many-tasks.ts",
-    "--out",
-    out,
-    "--tasks",
-    String(tasks),
-  );
+  const flags = ["--out", out, "--tasks", String(tasks), "--ms", String(ms), "--rounds", String(rounds)];
+  const { argv, cwd, env } = nodes.program("mesh/programs/many-tasks.ts", ...flags);
   const [file, ...args] = argv;
   const child = spawn(file, args, {
     cwd,
@@ -51,7 +52,7 @@ export async function manyTasks<T>(
     child.stdin.write("go\n");
     await hear("done");
     const after = look();
-    return { ...outputOf<{ seconds: number; nodes: number }>(out), before, after };
+    return { rounds: outputOf<Looked<T>["rounds"]>(out), before, after };
   } finally {
     child.stdin.end();
     await ended;

@@ -8,7 +8,7 @@ export const names = {
   join: "a node joins: the command",
   agentJoin: "a node joins: its agent",
   agentsJoined: "100 agents: all have joined",
-  agentsTasks: "100 agents: 100,000 tasks",
+  agentsTasks: "100 agents: 100,000 tasks of 5 ms",
   headCpu: "head: CPU time for 1,000 tasks of others",
   headBytes: "head: bytes for 1,000 tasks of others",
 } as const;

@@ -41,6 +41,14 @@ export function isSource({ nodeArgs }: Pick<Installation, "nodeArgs">): boolean 
   return nodeArgs.length > 0;
 }
 
+/** The folder of the package with the files of the runtime's processes. */
+export function runtimeFolder(installation: Installation): string {
+  const { cwd } = installation;
+  return isSource(installation)
+    ? join(cwd, "..", "packages", "runtime")
+    : join(cwd, "node_modules", "@iono", "runtime");
+}
+
 /** Nodes of one cluster; ended in order by `await using`. */
 export class Nodes {
   readonly started: Started[] = [];
