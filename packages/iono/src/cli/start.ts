@@ -10,7 +10,7 @@ import type { CommandModule } from "yargs";
 import { parseEntries } from "./entries.ts";
 import { printFailure } from "./failure.ts";
 
-interface StartOptions {
+export interface StartOptions {
   readonly head: boolean;
   readonly address?: string;
   readonly token?: string;
