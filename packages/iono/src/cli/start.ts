@@ -241,8 +241,9 @@ export const startCommand: CommandModule<object, StartOptions> = {
         detached: !foreground,
         ...(foreground ? {} : { logFile }),
       });
+      const end = foreground ? ended(child) : 0;
       console.log(json ? JSON.stringify(report) : formatStarted(report, tokenLife));
-      if (foreground) process.exitCode = await ended(child);
+      process.exitCode = await end;
     } catch (error) {
       printFailure(error, options.json);
     }

@@ -21,8 +21,12 @@ export interface StartHow {
 }
 
 const defaultMs = 40_000;
+const signals = ["SIGINT", "SIGTERM"] as const;
 
-/** @throws IonoError that says why it did not start. */
+/**
+ * Resolves when the node has joined; a signal meanwhile ends it.
+ * @throws IonoError that says why it did not start.
+ */
 export async function startSupervisor(request: StartRequest, how: StartHow): Promise<StartedNode> {
   const output = how.logFile === undefined ? "inherit" : openLog(how.logFile);
   const flags = fromSource ? ["--conditions=iono-source", "--no-warnings"] : [];
@@ -34,6 +38,9 @@ export async function startSupervisor(request: StartRequest, how: StartHow): Pro
   });
   if (typeof output === "number") fs.closeSync(output);
   const pipe = child.stdio[3] as Readable;
+  // Who gives up waiting does not want it in the background either.
+  const giveUp = (): void => void child.kill("SIGTERM");
+  for (const signal of signals) process.on(signal, giveUp);
   try {
     const report = await firstLine(child, pipe, how.timeoutMs ?? defaultMs);
     if (report.t === "failed") throw new IonoError(report.code as ErrorCode, report.message);
@@ -43,6 +50,7 @@ export async function startSupervisor(request: StartRequest, how: StartHow): Pro
     child.kill("SIGTERM");
     throw error;
   } finally {
+    for (const signal of signals) process.removeListener(signal, giveUp);
     pipe.destroy();
   }
 }
