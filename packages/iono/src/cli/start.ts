@@ -198,7 +198,7 @@ export const startCommand: CommandModule<object, StartOptions> = {
           type: "number",
           describe: "Head: port for joining [port + 1]",
         },
-        advertise: { type: "string", describe: "host or host:port where others dial, when that differs" },
+        advertise: { type: "string", describe: "host or host:port where others dial [where it listens]" },
         keys: { type: "string", describe: "Directory of this machine's keys [~/.iono/keys]" },
         tokenLife: {
           alias: "token-life",

@@ -104,7 +104,7 @@ async function run({ action, id, role, uses, life, address, json, timeout }: Tok
     const { tokens } = (await ask(where, { kind: "tokens" })) as { tokens: ListedToken[] };
     if (json) console.log(JSON.stringify({ tokens }));
     else if (tokens.length === 0) console.log("There are no tokens.");
-    else console.log(formatTable([["id", "role", "used", "good for"], ...tokens.map(tokenRow)]));
+    else console.log(formatTable([["id", "role", "joins", "good for"], ...tokens.map(tokenRow)]));
   } else {
     const { revoked } = (await ask(where, { kind: "revoke", id })) as { revoked: boolean };
     if (!revoked) throw new IonoError("BadOption", `there is no token ${id}; see iono token list`);
@@ -114,6 +114,6 @@ async function run({ action, id, role, uses, life, address, json, timeout }: Tok
 
 function tokenRow({ id, role, uses, used, expiresMs }: ListedToken): string[] {
   const left = expiresMs - Date.now();
-  const limit = uses === null ? "" : ` of ${uses}`;
-  return [id, role, `${used}${limit}`, left > 0 ? formatDuration(Math.round(left / 1000) * 1000) : "expired"];
+  const joins = uses === null ? "any number" : `${used} of ${uses}`;
+  return [id, role, joins, left > 0 ? formatDuration(Math.round(left / 1000) * 1000) : "expired"];
 }

@@ -3,6 +3,7 @@
  * what ends. It runs no user code and speaks to nobody outside the machine.
  */
 import { compileInitOptions, IonoError } from "@iono/core";
+import { dialledAddress } from "./dialled-address.ts";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as fs from "node:fs";
@@ -134,7 +135,7 @@ export class Supervisor {
     if (listen === null || bound === undefined) return "";
     const { advertise, host } = listen;
     if (/:\d+$/.test(advertise)) return advertise;
-    const shown = advertise === "" ? host : advertise;
+    const shown = advertise === "" ? dialledAddress(host) : advertise;
     return `${shown.includes(":") ? `[${shown}]` : shown}:${bound.port}`;
   }
 
