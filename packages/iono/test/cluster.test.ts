@@ -104,7 +104,7 @@ describe.runIf(process.platform === "linux")("a cluster started by hand", () => 
       ],
     });
     expect(cluster?.nodes[1].resources.total["CPU"]).toBe(1);
-    expect(cluster?.here[1].links.map(({ to }) => to)).toContain("head");
+    expect(cluster?.here[1].links.map(({ to }) => to)).toContain("the head");
     expect(text).toContain(`Cluster at ${address}, 2 nodes`);
     expect(text).toMatch(new RegExp(`node +${names.second} \\(node-2, here with pid \\d+ for \\S+\\):`));
     expect(text).toMatch(/labels +zone=b/);

@@ -48,7 +48,8 @@ export type TransferEvent =
   /** A watched block of this store is gone: an object that was sent, or a copy. */
   | ({ readonly kind: "gone" } & BlockName)
   | { readonly kind: "processEnded"; readonly process: number }
-  | { readonly kind: "nodeLost"; readonly node: number }
+  /** `isOver`: nobody asks for its objects any more, so that copies of them are not worth keeping. */
+  | { readonly kind: "nodeLost"; readonly node: number; readonly isOver?: boolean }
   /** The node is there, and has forgotten what was under way: it is asked anew. */
   | { readonly kind: "nodeForgot"; readonly node: number }
   /** About once a second while `isActive`. `progress` changes when the store gets somewhere. */

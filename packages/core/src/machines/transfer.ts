@@ -89,7 +89,7 @@ export class TransferMachine {
         this.#processEnded(event.process, out);
         break;
       case "nodeLost":
-        this.#nodeLost(event.node, out);
+        this.#nodeLost(event.node, event.isOver === true, out);
         break;
       case "nodeForgot":
         this.#forgotten(event.node, out);
@@ -339,12 +339,14 @@ export class TransferMachine {
     }
   }
 
-  #nodeLost(node: number, out: TransferInstruction[]): void {
+  #nodeLost(node: number, isOver: boolean, out: TransferInstruction[]): void {
     this.#lost.add(node);
     this.#forgotten(node, out);
     for (const copy of [...this.#copies]) {
-      if (copy.object.home === node && (copy.state === "queued" || copy.state === "allocating"))
-        this.#fail(copy, "nodeLost", node, out);
+      if (copy.object.home !== node) continue;
+      if (copy.state === "queued" || copy.state === "allocating") this.#fail(copy, "nodeLost", node, out);
+      else if (isOver && copy.state === "whole") this.#disown(copy, out);
+      else copy.isDisowned ||= isOver;
     }
   }
 

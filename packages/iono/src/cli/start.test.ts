@@ -41,6 +41,7 @@ describe("what iono start asks for", () => {
     [{ port: Number.NaN }, /^--port must be .* got NaN$/],
     [{ joinPort: -1 }, /^--join-port must be/],
     [{ port: 7000, joinPort: 7000 }, /^--join-port must be another port than --port/],
+    [{ name: "my node" }, /^--name must be letters, digits,/],
     [{ host: "localhost" }, /^--host must be an IP address of this machine/],
     [{ host: "10.0.0.1" }, /needs keys, so that nobody else can join: run `iono keys` once/],
     [{ keys: "/nowhere/keys" }, /^--keys must be a directory with keys; make them with `iono keys --dir/],

@@ -40,7 +40,10 @@ export function keysDirectory(): string {
 }
 
 /** @throws IonoError BadOption that names the flag. */
-function checkFlags({ host, port, joinPort, advertise, cpus, gpus, maxWorkers }: StartOptions): void {
+function checkFlags(options: StartOptions): void {
+  const { name, host, port, joinPort, advertise, cpus, gpus, maxWorkers } = options;
+  if (!/^[\w.-]{0,63}$/.test(name))
+    throw badOption("--name", name, "letters, digits, dots, hyphens and underscores, at most 63");
   const ports = Object.entries({ "--port": port, "--join-port": joinPort });
   for (const [flag, value] of ports) {
     if (value !== undefined && !(Number.isInteger(value) && value >= 0 && value <= 65_535))

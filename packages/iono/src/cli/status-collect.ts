@@ -26,7 +26,7 @@ export interface ClusterReport {
   readonly address: string;
   readonly here: readonly NodeHere[];
   readonly nodes: readonly NodeStatus[];
-  /** Names of nodes that did not answer in time, or `head`. */
+  /** Names of nodes that did not answer in time, or `the head`. */
   readonly silent: readonly string[];
   readonly actors: ClusterMembership["actors"];
   readonly unplaced: ClusterMembership["unplaced"];
@@ -51,6 +51,9 @@ export interface StatusReport {
   readonly starting: readonly StartingNode[];
   readonly silent: readonly SilentAgent[];
 }
+
+/** As agents call it: no node has a name with a space. */
+export const headName = "the head";
 
 export async function collectStatus(timeoutMs: number): Promise<StatusReport> {
   const answers: ProgramStatus[] = [];
@@ -94,12 +97,12 @@ export function clustersOf(answers: readonly ProgramStatus[]): ClusterReport[] {
   return Object.values(Object.groupBy(members, ({ cluster }) => cluster.id)).flatMap((group = []) => {
     const [first] = group;
     // Actors are known to those whom the head has answered: their account of a node replaces that of others.
-    const hears = ({ cluster }: (typeof group)[number]): boolean => !cluster.silent.includes("head");
+    const hears = ({ cluster }: (typeof group)[number]): boolean => !cluster.silent.includes(headName);
     const accounts = [...group.filter((each) => !hears(each)), ...group.filter(hears)];
     const nodes = new Map(accounts.flatMap((each) => each.nodes).map((node) => [node.id, node]));
     const answered = new Set([...nodes.values()].map(({ name }) => name));
     const toldByHead = group.find(hears);
-    if (toldByHead !== undefined) answered.add("head");
+    if (toldByHead !== undefined) answered.add(headName);
     const silent = new Set(
       group.flatMap(({ cluster }) => cluster.silent).filter((name) => !answered.has(name)),
     );

@@ -46,7 +46,7 @@ export interface NodeStatus {
 }
 
 export interface LinkStatus {
-  /** Name of a node, or `head`. */
+  /** Name of a node, or `the head`. */
   readonly to: string;
   /** Null until it was measured. */
   readonly roundTripMs: number | null;
@@ -61,7 +61,7 @@ export interface ClusterMembership {
   readonly node: string;
   readonly name: string;
   readonly links: readonly LinkStatus[];
-  /** Names of the nodes that did not answer in time, or `head`. */
+  /** Names of the nodes that did not answer in time, or `the head`. */
   readonly silent: readonly string[];
   /** Those that have no node yet. */
   readonly actors: readonly ActorStatus[];

@@ -1,6 +1,7 @@
 /** The report of `iono status` as text for people. */
 import { formatDuration, formatSize, parseShapeKey, resourceAmounts } from "@iono/core";
 import { formatAmount, formatTable, plural } from "./format.ts";
+import { headName } from "./status-collect.ts";
 import type { ClusterReport, NodeHere, StartingNode, StatusReport } from "./status-collect.ts";
 import type { ActorStatus, Demand, NodeStatus, ProgramStatus, StoreStatus } from "./status-reply.ts";
 
@@ -26,7 +27,7 @@ function clusterText(cluster: ClusterReport, nowMs: number): string {
     ["versions", versionsText(cluster.versions)],
   ];
   const count = plural(
-    cluster.nodes.length + cluster.silent.filter((name) => name !== "head").length,
+    cluster.nodes.length + cluster.silent.filter((name) => name !== headName).length,
     "node",
   );
   return `Cluster at ${cluster.address}, ${count}\n${table(rows)}`;

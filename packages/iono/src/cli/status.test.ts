@@ -75,7 +75,7 @@ const member: ProgramStatus = {
     node: "node-1",
     name: "gpu1",
     links: [
-      { to: "head", roundTripMs: 0.31 },
+      { to: "the head", roundTripMs: 0.31 },
       { to: "gpu2", roundTripMs: null },
     ],
     silent: ["gpu3", "gpu4"],
@@ -98,8 +98,8 @@ const driver: ProgramStatus = {
     ...member.cluster!,
     node: "node-5",
     name: "gpu1-driver",
-    links: [{ to: "head", roundTripMs: 12 }],
-    silent: ["head", "gpu2", "gpu3"],
+    links: [{ to: "the head", roundTripMs: 12 }],
+    silent: ["the head", "gpu2", "gpu3"],
     actors: [],
     unplaced: [{ shape: "GPU=8", count: 2 }],
   },
@@ -201,7 +201,7 @@ describe("the reply is read strictly", () => {
     ["reply.cluster.silent[0]", { cluster: { ...member.cluster, silent: [3] } }],
     [
       "reply.cluster.links[0].roundTripMs",
-      { cluster: { ...member.cluster, links: [{ to: "head", roundTripMs: "1" }] } },
+      { cluster: { ...member.cluster, links: [{ to: "the head", roundTripMs: "1" }] } },
     ],
     ["reply.versions.iono", { versions: { iono: 1 } }],
   ])("%s", (path, change) => {
@@ -294,7 +294,7 @@ describe("the table for people", () => {
         in use    CPU 0 of 4
         actor     Counter "hits", alive
         objects   3MiB of 1GiB, 1MiB on disk
-        links     head 0.3 ms, gpu2 not measured
+        links     the head 0.3 ms, gpu2 not measured
         node      gpu2 (node-2): no workers
         in use    CPU 0 of 4
         waiting   3 × CPU 1 (spread)
@@ -309,7 +309,7 @@ describe("the table for people", () => {
 
       node train.ts (pid 5002, running for 30s)
         cluster   at iono://10.0.0.1:7600, as gpu1-driver (node-5)
-        links     head 12 ms
+        links     the head 12 ms
         objects   3MiB of 1GiB, 1MiB on disk
         versions  iono 0.1.0"
     `);

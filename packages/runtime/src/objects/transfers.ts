@@ -181,12 +181,12 @@ export class Transfers {
     this.#handle({ kind: "nodeForgot", node });
   }
 
-  /** A node is dead or has left. Its number does not come back. */
-  nodeLost(node: number, reason: string): void {
+  /** A node is dead or has left. Its number does not come back. `isOver`: it was a program's, and nobody asks for its objects. */
+  nodeLost(node: number, reason: string, isOver = false): void {
     if (this.#lost.has(node)) return;
     this.#lost.set(node, reason);
     this.#pins.nodeLost(node, (location) => this.#lostError(location));
-    this.#handle({ kind: "nodeLost", node });
+    this.#handle({ kind: "nodeLost", node, isOver });
     this.#outbox.delete(node);
     this.#ready.delete(node);
     this.#paused.delete(node);

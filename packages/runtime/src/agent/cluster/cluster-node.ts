@@ -373,7 +373,7 @@ export class ClusterNode implements HeadConnection {
     this.#options.network.gone(node);
     this.#links.forget(node);
     this.circuits.nodeLost(node);
-    this.transfers.nodeLost(node, text);
+    this.transfers.nodeLost(node, text, info?.kind === "driver");
     this.leases.nodeLost(node);
     this.#port.deliverAll({ t: "node ended", node, reason: text });
     if (info?.kind !== "driver") return;

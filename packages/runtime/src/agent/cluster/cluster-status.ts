@@ -20,6 +20,8 @@ interface OwnStatus {
 }
 
 const statusMs = 1500;
+/** No node has a name with a space. */
+const headName = "the head";
 
 /** Takes 1.5 s at most; who has not answered by then is named. */
 export async function clusterStatus(own: OwnStatus, sources: ClusterStatusSources): Promise<object> {
@@ -31,7 +33,7 @@ export async function clusterStatus(own: OwnStatus, sources: ClusterStatusSource
     ...asked.map(({ node }) => answerOf(requests.ask<OwnStatus>(node, { t: "status" }, statusMs))),
   ]);
   const silent = asked.filter((_, i) => told[i] === undefined).map(({ name }) => name);
-  if (actors === undefined) silent.unshift("head");
+  if (actors === undefined) silent.unshift(headName);
   const all = [...(isDriver ? [] : (own.nodes ?? [])), ...told.flatMap((each) => each?.nodes ?? [])];
   const living = actors?.actors ?? [];
   const nodes = all.map((each) => ({
@@ -44,7 +46,7 @@ export async function clusterStatus(own: OwnStatus, sources: ClusterStatusSource
     node: nodeId(welcome.node),
     name: welcome.name,
     links: links.nodes().map((node) => ({
-      to: node === headNode ? "head" : (nameOf.get(node) ?? nodeId(node)),
+      to: node === headNode ? headName : (nameOf.get(node) ?? nodeId(node)),
       roundTripMs: links.roundTripMs(node) ?? null,
     })),
     silent,
