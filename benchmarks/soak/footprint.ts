@@ -45,8 +45,7 @@ export async function footprint(): Promise<Footprint> {
   };
 }
 
-/** V8 keeps the pages of heaps that have shrunk for some seconds before it gives them back. */
-const stillTurns = 12;
+const stillTurns = 5;
 
 /**
  * The footprint once nothing is left to do: collects garbage in the driver and, through `collectWorkers`,
@@ -56,6 +55,8 @@ export async function restingFootprint(collectWorkers: () => Promise<void>): Pro
   let last = await footprint();
   for (let still = 0, turn = 0; still < stillTurns && turn < 90; turn++) {
     await collected();
+    // V8 keeps the pages of a heap that was larger once: the last resort gives them back.
+    globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
     await collectWorkers();
     await sleep(1_000);
     const now = await footprint();
