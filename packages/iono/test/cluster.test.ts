@@ -110,12 +110,21 @@ describe.runIf(process.platform === "linux")("a cluster started by hand", () => 
     expect(text).toMatch(/labels +zone=b/);
   }, 60_000);
 
-  test("a second head on its port, and a node of the same name, are refused with what to do", async () => {
+  test("a second head on its port, a node of the same name, and a wrong address are refused with what to do", async () => {
     const { port } = new URL(address.replace("iono:", "http:"));
-    const [second, twin] = await Promise.all([
+    const [, token] = /--token (\S+)/.exec(started.stdout) ?? [];
+    const [second, twin, lost] = await Promise.all([
       iono("start", "--head", "--port", port),
       shell(`${printedLine("npx iono start")} --name ${names.head} --json`),
+      iono("start", "--address", "iono://127.0.0.1:1", "--token", token),
     ]);
+    expect(lost).toMatchObject({
+      stdout: "",
+      stderr: expect.stringMatching(
+        /^iono: nobody answers at 127\.0\.0\.1:1: connection refused \(waited [\d.]+ s\)\n$/,
+      ) as string,
+      exitCode: 1,
+    });
     expect(second).toMatchObject({
       stdout: "",
       stderr: `iono: cannot listen at port ${port} of 127.0.0.1: another process listens there; end that one, or choose another port\n`,
