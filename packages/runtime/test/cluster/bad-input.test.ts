@@ -129,7 +129,7 @@ describe("the cluster goes on", () => {
     for (const each of [port, joinPort]) {
       await expect(
         fetch(`http://127.0.0.1:${each}/`, { signal: AbortSignal.timeout(10_000) }),
-      ).rejects.toThrow();
+      ).rejects.toThrow("fetch failed");
       for (const noise of [randomBytes(4096), Buffer.alloc(4096, 0xff), Buffer.alloc(0)]) {
         const socket = connect({ host: "127.0.0.1", port: each });
         socket.on("error", () => {});
