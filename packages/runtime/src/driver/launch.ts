@@ -2,6 +2,7 @@
 import { IonoError } from "@iono/core";
 import { spawn, type ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { AgentOptions } from "../agent/options.ts";
 import { programEntryUrl } from "../capture/index.ts";
@@ -17,8 +18,12 @@ export interface LaunchedAgent {
 const fromSource = import.meta.url.endsWith(".ts");
 
 function processFile(kind: "agent/bin" | "agent/cluster-bin" | "worker/bin"): string {
-  const here = new URL(fromSource ? `../${kind}.ts` : `./${kind}.js`, import.meta.url);
-  return fileURLToPath(here);
+  if (fromSource) return fileURLToPath(new URL(`../${kind}.ts`, import.meta.url));
+  // In a build this is part of the main file, and of the supervisor's, which lies a folder below.
+  const places = [`./${kind}.js`, `../${kind}.js`].map((place) =>
+    fileURLToPath(new URL(place, import.meta.url)),
+  );
+  return places.find((place) => existsSync(place)) ?? places[0];
 }
 
 /** Flags that concern only the process they were given to. */
