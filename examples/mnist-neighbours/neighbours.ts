@@ -5,14 +5,18 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 import { PIXELS } from "./mnist.ts";
 import type { TrainingSet } from "./mnist.ts";
 import { nearestRowsModel } from "./onnx-model.ts";
+import { readInPlace } from "./shared-pages.ts";
 
 /** What a task says about one image. */
 export interface Answer {
   /** 0 to 9. */
   digit: number;
-  /** The task and the process that classified it. */
+  /** The task, the node and the process that classified it. */
   taskId: string;
+  nodeId: string;
   pid: number;
+  /** Bytes of the training set that this process reads in place; undefined where that cannot be measured. */
+  inPlaceBytes: number | undefined;
 }
 
 interface Classifier {
@@ -23,7 +27,7 @@ interface Classifier {
 }
 
 // A session and a view of the training set outlive the task that made them: one of each a worker process.
-let current: { refId: string; classifier: Promise<Classifier> } | undefined;
+let current: { refId: string; classifier: Promise<Classifier>; inPlaceBytes?: number } | undefined;
 
 /**
  * The digit on each image, by a vote of the `k` nearest training images.
@@ -37,9 +41,18 @@ export async function nearestDigits(
   k: number,
 ): Promise<Answer[]> {
   if (current?.refId !== training.id) current = { refId: training.id, classifier: load(training) };
+  const { training: pixels } = await current.classifier;
   const digits = await classify(await current.classifier, images, k);
-  const { taskId } = runtimeContext();
-  return digits.map((digit) => ({ digit, taskId: String(taskId), pid: process.pid }));
+  // Measured once: by now every row has been read.
+  const inPlaceBytes = (current.inPlaceBytes ??= readInPlace(pixels.size * 4));
+  const { taskId, nodeId } = runtimeContext();
+  return digits.map((digit) => ({
+    digit,
+    taskId: String(taskId),
+    nodeId,
+    pid: process.pid,
+    inPlaceBytes,
+  }));
 }
 
 async function load(training: ObjectRef<TrainingSet>): Promise<Classifier> {

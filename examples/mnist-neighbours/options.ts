@@ -8,6 +8,11 @@ export interface Options {
   limit: number;
   /** Test images a task. */
   batch: number;
+  /** Start a cluster of so many nodes on this machine; 1: the program's own. */
+  nodes: number;
+  /** Join this cluster; undefined: as the environment says, else the program's own. */
+  address: string | undefined;
+  token: string | undefined;
   /** Print one JSON object instead of text. */
   json: boolean;
 }
@@ -21,14 +26,22 @@ export function parseOptions(argv: string[]): Options {
       k: { type: "number", default: 3, describe: "neighbours that vote" },
       limit: { type: "number", default: 10_000, describe: "test images to classify" },
       batch: { type: "number", default: 100, describe: "test images a task" },
+      nodes: { type: "number", default: 1, describe: "start a cluster of so many nodes on this machine" },
+      address: { type: "string", describe: "join this cluster, iono://host:port [IONO_ADDRESS]" },
+      token: { type: "string", describe: "as its head printed it [IONO_TOKEN]" },
       json: { type: "boolean", default: false, describe: "print one JSON object" },
     })
-    .check(({ k, limit, batch }) => {
+    .check(({ k, limit, batch, nodes, address, token }) => {
       requireInteger("k", k, 100);
       requireInteger("limit", limit, 10_000);
       requireInteger("batch", batch, 1_000);
+      requireInteger("nodes", nodes, 16);
+      if (nodes > 1 && address !== undefined)
+        throw new Error("--nodes starts a cluster, --address joins one");
+      if (token !== undefined && address === undefined) throw new Error("--token is for an --address");
       return true;
     })
+    .example("$0 --nodes 3", "on a cluster of three nodes on this machine")
     .example("$0 --limit 1000 --k 5", "a tenth of the test set, five neighbours")
     .version(false)
     .strict()

@@ -1,18 +1,15 @@
 import { readFileSync } from "node:fs";
 
 /**
- * Bytes of the object store that these processes have mapped, read, and not copied: of each mapping of
- * shared memory of at least `leastBytes`, the resident pages less the copied ones (those the kernel calls
+ * Bytes of the object store that this process has mapped, read, and not copied: of each mapping of shared
+ * memory of at least `leastBytes`, the resident pages less the copied ones (those the kernel calls
  * anonymous: a private page is made when a process writes). `undefined` where `/proc` does not tell.
  */
-export function readInPlace(pids: number[], leastBytes: number): number | undefined {
+export function readInPlace(leastBytes: number): number | undefined {
   try {
-    return pids.reduce(
-      (sum, pid) => sum + ofProcess(readFileSync(`/proc/${pid}/smaps`, "utf8"), leastBytes),
-      0,
-    );
+    return ofProcess(readFileSync("/proc/self/smaps", "utf8"), leastBytes);
   } catch {
-    return undefined; // not Linux, or the worker has gone
+    return undefined; // not Linux
   }
 }
 

@@ -85,10 +85,7 @@ export class Connection implements ProxyConnection {
       toTarget: pipe("toTarget", this.#client, this.#target),
       toClient: pipe("toClient", this.#target, this.#client),
     };
-    const sockets = [this.#client, this.#target];
-    this.#closed = Promise.all(
-      sockets.map((socket) => new Promise<void>((resolve) => socket.once("close", () => resolve()))),
-    );
+    this.#closed = Promise.all([this.#client, this.#target].map(closing));
     void this.#closed.then(() => closed(this));
   }
 
@@ -134,6 +131,17 @@ export class Connection implements ProxyConnection {
   #cut(): void {
     for (const direction of directions) this.#pipes[direction].cut();
   }
+}
+
+/** Resolves when the socket is no more. */
+function closing(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once("close", () => resolve());
+    // A reset that the kernel refuses, as while the socket is being shut down, is the last that Node tells of a socket.
+    socket.on("error", ({ syscall }: NodeJS.ErrnoException) => {
+      if (syscall === "reset") resolve();
+    });
+  });
 }
 
 /** With a reset where there is a connection yet. */

@@ -379,6 +379,7 @@ export class Agent {
       workers: this.#workers.all,
       actors: this.#head.livingActors(),
       store: store.stats(),
+      moved: this.#cluster?.transfers.stats() ?? { receivedBytes: 0, sentBytes: 0 },
     });
   }
 

@@ -13,6 +13,7 @@ export interface StatusSources {
   readonly workers: ReadonlyMap<number, WorkerProcess>;
   readonly actors: readonly LivingActor[];
   readonly store: object;
+  readonly moved: { readonly receivedBytes: number; readonly sentBytes: number };
 }
 
 export function describeNode({
@@ -24,6 +25,7 @@ export function describeNode({
   workers,
   actors,
   store,
+  moved,
 }: StatusSources): object {
   return {
     pid: process.pid,
@@ -45,6 +47,7 @@ export function describeNode({
         actors,
         demand: leases.demands(),
         store,
+        moved: { receivedBytes: moved.receivedBytes, sentBytes: moved.sentBytes },
       },
     ],
     store,

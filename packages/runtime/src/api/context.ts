@@ -38,6 +38,8 @@ export interface NodeStatus {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly resources: { readonly total: Record<string, number>; readonly available: Record<string, number> };
+  /** Bytes of objects in the object store that have come from other nodes and gone to them, since the node's start. */
+  readonly moved: { readonly receivedBytes: number; readonly sentBytes: number };
 }
 
 /** The nodes of the cluster that run tasks. */

@@ -1,5 +1,12 @@
 /** Clusters on bad networks: nodes that can only dial, slow and lossy links, blackouts, lost connections, lost gateways. */
-import { startCluster, startProxy, type TcpProxy, type TestCluster, type TestNode } from "@iono/testing";
+import {
+  startCluster,
+  startRelay,
+  type Relay,
+  type TcpProxy,
+  type TestCluster,
+  type TestNode,
+} from "@iono/testing";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { get, init, nodes, remote, shutdown, type ActorHandle } from "../../src/index.ts";
@@ -7,7 +14,7 @@ import { Ledger, make, sum, where, workThrough } from "./workload.ts";
 
 let cluster: TestCluster;
 /** Between the driver and the head. */
-let driver: TcpProxy;
+let driver: Relay;
 /** Two that can only dial, and one whose port is forwarded. */
 let dials: TestNode;
 let dialsToo: TestNode;
@@ -28,13 +35,13 @@ beforeAll(async () => {
   cluster = await startCluster([{}, { isProxied: true }, { isProxied: true }, { isForwarded: true }]);
   [, dials, dialsToo, forwarded] = cluster.nodes;
   const { port } = new URL(cluster.address.replace("iono:", "http:"));
-  driver = await startProxy({ target: { host: "127.0.0.1", port: Number(port) } });
-  proxies = [driver, proxyOf(dials), proxyOf(dialsToo), proxyOf(forwarded)];
+  driver = await startRelay(null, { target: { host: "127.0.0.1", port: Number(port) } });
+  proxies = [proxyOf(dials), proxyOf(dialsToo), proxyOf(forwarded)];
   await init({ address: `iono://127.0.0.1:${driver.port}`, token: cluster.token });
 }, 60_000);
 
-afterEach(() => {
-  for (const proxy of proxies) proxy.heal();
+afterEach(async () => {
+  for (const proxy of [driver, ...proxies]) await proxy.heal();
 });
 
 afterAll(async () => {
@@ -102,7 +109,7 @@ describe("slow and lossy links", () => {
   }, 60_000);
 
   test("5 % of all packets lost: everything arrives, once", async () => {
-    for (const proxy of proxies) proxy.set({ loss: 0.05, roundTripMs: 20, latencyMs: 10 });
+    for (const proxy of [driver, ...proxies]) await proxy.set({ loss: 0.05, roundTripMs: 20, latencyMs: 10 });
     await workThrough({ on: [dials.name, forwarded.name], trouble: () => Promise.resolve() });
   }, 60_000);
 });
@@ -129,9 +136,9 @@ describe("a network in trouble costs time, and nothing else", () => {
     await workThrough({
       on: all(),
       trouble: async () => {
-        driver.stall();
+        await driver.stall();
         await sleep(blackoutMs);
-        driver.heal();
+        await driver.heal();
       },
     });
   }, 60_000);
@@ -141,7 +148,7 @@ describe("a network in trouble costs time, and nothing else", () => {
       on: all(),
       trouble: async () => {
         for (let i = 0; i < 8; i++) {
-          for (const proxy of proxies) proxy.reset();
+          for (const proxy of [driver, ...proxies]) await proxy.reset();
           await sleep(150);
         }
       },
@@ -154,7 +161,7 @@ describe("a network in trouble costs time, and nothing else", () => {
       trouble: async () => {
         for (const node of [dials, forwarded]) proxyOf(node).closeSilently("client");
         proxyOf(dialsToo).closeSilently("target");
-        driver.closeSilently("target");
+        await driver.closeSilently("target");
       },
     });
   }, 60_000);

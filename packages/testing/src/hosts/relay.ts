@@ -1,5 +1,8 @@
-/** A chaos proxy that runs on a host: what others connect to instead of a port of that host, or of another. */
-import type { ChildProcess } from "node:child_process";
+/**
+ * A chaos proxy in a process of its own, on a host: what others connect to instead of a port of that host, or of another;
+ * or on this machine: for what this process waits for without turning its event loop, as it does in `init`.
+ */
+import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import type { Address, ProxyCounters, TcpProxy } from "../proxy.ts";
@@ -53,6 +56,8 @@ export type Relay = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
+const loopback = "127.0.0.1";
+
 export interface RelayOptions {
   /** As the host that it runs on sees it. */
   readonly target: Address;
@@ -61,14 +66,22 @@ export interface RelayOptions {
   readonly seed?: number;
 }
 
-/** @throws Error when it does not start, such as for a port that is taken. */
-export async function startRelay(host: Host, { target, port = 0, seed = 1 }: RelayOptions): Promise<Relay> {
-  const start: RelayStart = { target, port, seed, host: "0.0.0.0" };
-  const file = join(import.meta.dirname, "relay-bin.ts");
-  const child = host.spawn(process.execPath, [...process.execArgv, file, JSON.stringify(start)], {
+/**
+ * On a host, or on this machine for `null`.
+ * @throws Error when it does not start, such as for a port that is taken.
+ */
+export async function startRelay(
+  host: Host | null,
+  { target, port = 0, seed = 1 }: RelayOptions,
+): Promise<Relay> {
+  const start: RelayStart = { target, port, seed, host: host === null ? loopback : "0.0.0.0" };
+  const args = [...process.execArgv, join(import.meta.dirname, "relay-bin.ts"), JSON.stringify(start)];
+  const options: SpawnOptions = {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
     serialization: "advanced", // JSON has no Infinity, which is a rate here.
-  });
+  };
+  const child =
+    host === null ? spawn(process.execPath, args, options) : host.spawn(process.execPath, args, options);
   const conversation = new Conversation(child);
   const first = await conversation.answer(0);
   const ask = async (method: RelayMethod, args: readonly unknown[]): Promise<void> => {
@@ -85,7 +98,7 @@ export async function startRelay(host: Host, { target, port = 0, seed = 1 }: Rel
   ) as { readonly [M in RelayMethod]: (...args: Parameters<TcpProxy[M]>) => Promise<void> };
   return {
     ...calls,
-    address: host.address,
+    address: host?.address ?? loopback,
     port: first.port ?? port,
     counters: async () => (await conversation.ask("set", [{}])).counters,
     close,
