@@ -47,7 +47,7 @@ export type {
 export { closestName } from "./options/did-you-mean.ts";
 export { compileGetOptions, compileWaitOptions } from "./options/get.ts";
 export type { CompiledGetOptions, CompiledWaitOptions, GetOptions, WaitOptions } from "./options/get.ts";
-export { compileInitOptions } from "./options/init.ts";
+export { compileInitOptions, localInitOptions } from "./options/init.ts";
 export type { CompiledInitOptions, InitOptions, LogLevel, MachineTotals } from "./options/init.ts";
 export { compileMapOptions } from "./options/map.ts";
 export type { CompiledMapOptions, MapOptions, OnError, ProgressOptions } from "./options/map.ts";

@@ -130,7 +130,19 @@ export function compileInitOptions(
   });
 }
 
-function readAddress({ address = "", token = "", inline }: InitOptions): { address: string; token: string } {
+/** What only a cluster that starts with the program has of it. */
+export const localInitOptions = [
+  "numCpus",
+  "numGpus",
+  "resources",
+  "labels",
+  "maxWorkers",
+] as const satisfies (keyof InitOptions)[];
+
+function readAddress({ address = "", token = "", inline, ...others }: InitOptions): {
+  address: string;
+  token: string;
+} {
   const { where } = schema;
   for (const [field, value] of Object.entries({ address, token })) {
     if (typeof value !== "string" || value.length > 1024)
@@ -150,6 +162,10 @@ function readAddress({ address = "", token = "", inline }: InitOptions): { addre
       inline,
       "false with an address: inline runs everything in this process",
     );
+  for (const name of localInitOptions) {
+    if (address !== "" && others[name] !== undefined)
+      throw badOption(`${where}${name}`, others[name], "absent with an address: the cluster has its own");
+  }
   return { address, token };
 }
 

@@ -347,6 +347,10 @@ describe("init options", () => {
       { address: "iono://x:1", token: "t", inline: true },
       /^init option inline must be false with an address/,
     ],
+    [
+      { address: "iono://x:1", token: "t", numCpus: 2 },
+      "init option numCpus must be absent with an address: the cluster has its own; got 2",
+    ],
     [{ address: 5 }, 'init option address must be "iono://host:port"; got 5'],
     [{ dashboard: true }, /^init option dashboard is not in this version/],
     [{ runtimeEnv: {} }, /^init option runtimeEnv is not in this version/],

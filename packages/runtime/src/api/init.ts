@@ -1,5 +1,5 @@
 /** `init`, `shutdown` and what asks about the cluster. */
-import { compileInitOptions, IonoError, type InitOptions } from "@iono/core";
+import { compileInitOptions, IonoError, localInitOptions, type InitOptions } from "@iono/core";
 import { Driver } from "../driver/driver.ts";
 import { InlineRuntime } from "../driver/inline.ts";
 import { machineTotals } from "../driver/machine.ts";
@@ -44,7 +44,13 @@ function withEnvironment(options: InitOptions = {}): InitOptions {
   const { IONO_ADDRESS: address, IONO_TOKEN: token } = process.env;
   if (options.inline === true || options.address !== undefined || address === undefined || address === "")
     return options;
-  return { address, ...(token === undefined ? {} : { token }), ...options };
+  const given: InitOptions = { ...options };
+  const unused = localInitOptions.filter((name) => options[name] !== undefined);
+  // The program is as it was written for one machine; where it runs now is for its environment to say.
+  for (const name of unused) delete given[name];
+  if (unused.length > 0)
+    process.emitWarning(`IONO_ADDRESS is set: ${unused.join(", ")} of init() have no effect`, "IonoWarning");
+  return { address, ...(token === undefined ? {} : { token }), ...given };
 }
 
 function start(options?: InitOptions): Running {
