@@ -49,6 +49,12 @@ export function runtimeFolder(installation: Installation): string {
     : join(cwd, "node_modules", "@iono", "runtime");
 }
 
+/** Supervisors that run, for a measurement that is interrupted. */
+const running = new Set<number>();
+process.once("exit", () => {
+  for (const pid of running) signal(pid, "SIGTERM");
+});
+
 /** Nodes of one cluster; ended in order by `await using`. */
 export class Nodes {
   readonly started: Started[] = [];
@@ -77,6 +83,7 @@ export class Nodes {
     if (line === undefined) throw new Error(`iono start did not say how it went:\n${output}`);
     const started = JSON.parse(line) as Started;
     this.started.push(started);
+    running.add(started.pid);
     return started;
   }
 
@@ -121,6 +128,7 @@ async function stop(pid: number): Promise<void> {
   signal(pid, "SIGTERM");
   for (let waited = 0; tree.some(isAlive) && waited < STOP_LIMIT_MS; waited += 50) await sleep(50);
   for (const each of tree) if (isAlive(each)) signal(each, "SIGKILL");
+  running.delete(pid);
 }
 
 function isAlive(pid: number): boolean {

@@ -70,6 +70,7 @@ const machine = describeMachine({
 });
 
 const scratch = mkdtempSync(join(tmpdir(), "iono-mesh-"));
+for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => process.exit(1)); // ends the nodes
 process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
 const report: Report = {
   machine,
