@@ -25,7 +25,7 @@ interface Measured {
 export async function broadcast({ installation, plan, home }: Bench): Promise<Figure[]> {
   const available = hostsAvailable();
   if (!available.ok) throw new Error(`hosts cannot be made here: ${available.why}`);
-  const bytes = (plan.quick ? 16 : 256) * MiB;
+  const bytes = (plan.quick ? 64 : 256) * MiB;
   const sinks = Array.from({ length: SINKS }, (_, i) => `sink-${i + 1}`);
   const hosts = await createHosts({ names: ["head", "program", "source", ...sinks] });
   try {
