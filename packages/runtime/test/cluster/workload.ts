@@ -35,26 +35,36 @@ export const Ledger = remote(
   },
 );
 
-const tasks = 120;
-const calls = 150;
-const items = 60;
-const rounds = 4;
-const length = 250_000;
+export interface Amounts {
+  readonly tasks: number;
+  /** Of each actor. */
+  readonly calls: number;
+  /** Of the stream. */
+  readonly items: number;
+  /** Objects go around so often. */
+  readonly rounds: number;
+  /** Of the arrays that go around. */
+  readonly length: number;
+}
+
+const usual: Amounts = { tasks: 120, calls: 150, items: 60, rounds: 3, length: 250_000 };
 
 export interface Workload {
   /** Where it runs; objects go from each to the next. */
   readonly on: readonly string[];
   /** Comes when work is under way on all of them. */
   trouble(): Promise<void>;
+  readonly amounts?: Amounts;
 }
 
 /**
  * Tasks that mark a file, calls of an actor that keeps a ledger, a stream, and objects that go around. Everything has to
  * arrive, and nothing may have been done twice; all nodes and the actor live on.
  */
-export async function workThrough({ on: names, trouble }: Workload): Promise<void> {
+export async function expectThrough({ on: names, trouble, amounts = usual }: Workload): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "iono-marks-"));
   const file = join(folder, "marks");
+  const { tasks, calls, items, rounds, length } = amounts;
   try {
     const before = (await nodes()).map(({ id }) => id);
     const ledgers = names.map((name) => Ledger.options(on(name)).remote());
@@ -63,9 +73,9 @@ export async function workThrough({ on: names, trouble }: Workload): Promise<voi
     const started = Array.from({ length: tasks }, (_, i) =>
       marks.options(on(names[i % names.length])).remote(file, i),
     );
-    const called = Promise.all(ledgers.map((ledger) => callAll(ledger)));
-    const streamed = readStream(names[0]);
-    const carried = carry(names);
+    const called = Promise.all(ledgers.map((ledger) => callAll(ledger, calls)));
+    const streamed = readStream(names[0], items);
+    const carried = carry(names, amounts);
     await get(started.slice(0, names.length * 2));
     await trouble();
     expect(await get(started)).toEqual(Array.from({ length: tasks }, (_, i) => i));
@@ -86,7 +96,7 @@ export async function workThrough({ on: names, trouble }: Workload): Promise<voi
 }
 
 /** A few at a time, so that there are always some under way. */
-async function callAll(ledger: ActorHandle<typeof Ledger>): Promise<number[]> {
+async function callAll(ledger: ActorHandle<typeof Ledger>, calls: number): Promise<number[]> {
   const answers: number[] = [];
   for (let i = 0; i < calls; i += 5) {
     answers.push(...(await get(Array.from({ length: 5 }, (_, j) => ledger.add.remote(i + j)))));
@@ -95,7 +105,7 @@ async function callAll(ledger: ActorHandle<typeof Ledger>): Promise<number[]> {
   return answers;
 }
 
-async function readStream(name: string): Promise<number[]> {
+async function readStream(name: string, items: number): Promise<number[]> {
   const read: number[] = [];
   for await (const item of counts.options({ ...on(name), numCpus: 0 }).remote(items))
     read.push(await get(item));
@@ -103,7 +113,7 @@ async function readStream(name: string): Promise<number[]> {
 }
 
 /** Objects made on each node are read on the next. */
-async function carry(names: readonly string[]): Promise<number[][]> {
+async function carry(names: readonly string[], { rounds, length }: Amounts): Promise<number[][]> {
   const sums: number[][] = [];
   for (let round = 0; round < rounds; round++) {
     const made = names.map((name) => make.options({ ...on(name), numCpus: 0 }).remote(length, round));
