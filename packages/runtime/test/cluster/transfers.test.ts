@@ -43,7 +43,12 @@ describe("one object for eight nodes", () => {
     expect(sent / bytes).toBeGreaterThan(1);
     expect(sent / bytes).toBeLessThan(1.3);
     const moved = await movedBytes();
-    for (const { name } of readers) expect(moved.get(name)?.receivedBytes).toBe(bytes);
+    for (const { name } of readers) {
+      // Once, with what an encoding adds to it.
+      const received = (moved.get(name)?.receivedBytes ?? 0) / bytes;
+      expect(received).toBeGreaterThanOrEqual(1);
+      expect(received).toBeLessThan(1.01);
+    }
   }, 60_000);
 
   test("arrives at the others when one that passes it on is killed meanwhile", async () => {
@@ -53,8 +58,7 @@ describe("one object for eight nodes", () => {
     source.proxy?.set({ bytesPerSecond: bytes / 2 }, "toTarget");
     const [first, ...others] = readers;
     const before = (await movedBytes()).get(first.name)?.receivedBytes ?? 0;
-    const lost = sum.options({ ...on(first), retries: 0 }).remote(ref);
-    lost.toString();
+    sum.options({ ...on(first), retries: 0 }).remote(ref);
     await expect
       .poll(async () => (await movedBytes()).get(first.name)?.receivedBytes, {
         timeout: 20_000,
