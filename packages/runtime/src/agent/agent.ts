@@ -252,6 +252,7 @@ export class Agent {
   #cannotStart(count: number, reason: string): void {
     if (count % hopelessStarts === 0) {
       this.#processes.sendAll({ t: "cannot start", reason });
+      this.#cluster?.leases.cannotStart(reason);
       this.#head.sendHead({ t: "cannot start", node: this.#parts.node, reason });
     }
     if ((count & (count - 1)) !== 0) return;

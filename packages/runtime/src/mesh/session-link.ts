@@ -211,7 +211,9 @@ export class SessionLink implements Link {
   #setFlush(): void {
     if (this.#isFlushSet) return;
     this.#isFlushSet = true;
-    setImmediate(this.#flushNow);
+    // On a quiet link nothing is gained by waiting for more; what is said in one go still goes together.
+    if (this.#machine.unacknowledgedBytes === 0) queueMicrotask(this.#flushNow);
+    else setImmediate(this.#flushNow);
   }
 
   #handle(event: SessionEvent<Buffer>): void {

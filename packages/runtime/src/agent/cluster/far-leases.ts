@@ -166,6 +166,12 @@ export class FarLeases {
     this.#port.agent.lease({ type: "owner ended", owner: process });
   }
 
+  /** Workers of this node end before they begin: who waits for one elsewhere is told. */
+  cannotStart(reason: string): void {
+    for (const [node, owners] of this.#farOwners)
+      this.#port.send(node, { t: "cannot start", owners: [...owners], reason });
+  }
+
   nodeLost(node: number): void {
     for (const owner of this.#farOwners.get(node) ?? [])
       this.#port.agent.lease({ type: "owner ended", owner });
