@@ -21,6 +21,8 @@ export interface TestNodeOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** Default 128 MiB. */
   readonly objectStore?: StartRequest["node"]["objectStore"];
+  /** Where it puts what does not fit. */
+  readonly spillDir?: string;
   readonly maxWorkers?: number;
   /** It has a gateway of its own, so that other nodes can dial it. */
   readonly listens?: boolean;
@@ -126,6 +128,7 @@ async function startNode(
       objectStore: options.objectStore ?? "128MiB",
       ...(options.resources === undefined ? {} : { resources: options.resources }),
       ...(options.labels === undefined ? {} : { labels: options.labels }),
+      ...(options.spillDir === undefined ? {} : { spillDir: options.spillDir }),
       ...(options.maxWorkers === undefined ? {} : { maxWorkers: options.maxWorkers }),
     },
     directory: options.directory ?? process.cwd(),

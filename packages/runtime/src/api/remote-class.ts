@@ -81,6 +81,7 @@ export class RemoteClassObject {
       methods,
       options: this.#handleOptions(),
     };
+    if (options.detached) warnOfOwnNamespace(descriptor);
     const client = member.actorClient(descriptor, false);
     client.holds = [actorClass, ...given];
     create(member, client, actorClass, given);
@@ -94,6 +95,13 @@ export class RemoteClassObject {
 }
 Object.defineProperty(RemoteClassObject, "name", { value: "RemoteClass" });
 Object.defineProperty(RemoteClassObject.prototype, travelsByReference, { value: true });
+
+/** The namespace of a program that named none (driver.ts) is found by nobody afterwards. */
+function warnOfOwnNamespace({ className, name, namespace }: ActorDescriptor): void {
+  if (!namespace.startsWith("job-")) return;
+  const text = `the detached actor ${name || className} lives on after this program, in a namespace that no other finds; name one with init({ namespace })`;
+  process.emitWarning(text, "IonoWarning");
+}
 
 /** Declares the actor at once, so that its handle may go anywhere; its arguments follow when they are there. */
 function create(
