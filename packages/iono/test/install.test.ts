@@ -20,7 +20,7 @@ import {
 const otherNodes = { "Node 22.15": "22.15.0", "Node 22": "22.23.3" };
 
 /** Prebuilt binaries are in these packages; their scripts only matter where there is none. */
-const needlessScripts = new Set(["koffi", "msgpackr-extract"]);
+const needlessScripts = new Set(["koffi", "msgpackr-extract", "zeromq"]);
 
 const [program] = snippetsOf(readFileSync(join(workspaceRoot, "README.md"), "utf8"));
 
@@ -138,6 +138,34 @@ describe.each(["Node 22.15", "Node 22", "Node 24"])("on %s", (name) => {
     skip(name === "Node 22.15" && form.endsWith(".ts"), "needs a flag before 22.18");
     await expectProgramRuns(installed, form, nodes[name]);
   });
+});
+
+describe.each(["Node 22.15", "Node 24"])("a cluster on %s", (name) => {
+  test("starts by the command, and runs the README's program", async () => {
+    const home = mkdtempSync(join(tmpdir(), "home-"));
+    const run = (file: string, argv: string[], env = {}) =>
+      runProgram({
+        file: join(installed, file),
+        argv,
+        node: nodes[name],
+        nodeArgs: [],
+        cwd: installed,
+        env: { HOME: home, ...env },
+        timeoutMs: 60_000,
+      });
+    const cli = "node_modules/iono/dist/cli.js";
+    const flags = ["--head", "--port", "0", "--cpus", "2", "--name", "packed", "--json"];
+    const started = await run(cli, ["start", ...flags]);
+    const { address, token } = JSON.parse(started.stdout) as { address: string; token: string };
+    try {
+      const result = await run("program.mjs", [], { IONO_ADDRESS: address, IONO_TOKEN: token });
+      expect(result.stdout.split("\n").slice(0, -1), result.stderr).toEqual(program.prints);
+    } finally {
+      const stopped = await run(cli, ["stop", "packed"]);
+      expect(stopped.exitCode, stopped.stderr).toBe(0);
+      rmSync(home, { recursive: true, force: true });
+    }
+  }, 120_000);
 });
 
 test("it runs installed without any install script", async () => {
