@@ -97,4 +97,14 @@ describe("the window of a session", () => {
     expect(rate).toBeGreaterThan(850);
     expect(longestWaitMs).toBeLessThan(600);
   });
+
+  it("follows a way that becomes longer, as when another one has to be taken", () => {
+    let spent = 0;
+    // From 1 ms to 300 ms there and back, and to a hundredth of the rate: what is under way takes a while to get through.
+    const near: SimulatedLink = { bytesPerMs: 100_000, delayMs: 0.5 };
+    const far: SimulatedLink = { bytesPerMs: 1000, delayMs: 150 };
+    const { rate, longestWaitMs } = simulate(() => (spent++ < 1000 ? near : far), 32_000, 25_000);
+    expect(rate).toBeGreaterThan(850);
+    expect(longestWaitMs).toBeLessThan(600);
+  });
 });

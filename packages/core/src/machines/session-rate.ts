@@ -43,6 +43,8 @@ export class SessionRate {
   #leastMs = Infinity;
   #leastAt = 0;
   #lostAt = -Infinity;
+  /** Since when the window has been the least; Infinity: it is more. */
+  #smallSince = Infinity;
 
   get windowBytes(): number {
     return this.#windowBytes;
@@ -74,7 +76,9 @@ export class SessionRate {
       this.#variationMs += (Math.abs(this.#smoothedMs - roundTripMs) - this.#variationMs) / 4;
       this.#smoothedMs += (roundTripMs - this.#smoothedMs) / 8;
     }
-    if (roundTripMs <= this.#leastMs) {
+    // Hardly anything of this session waits on the way: if round trips are long, the way is.
+    const isBare = now - this.#smallSince > roundTripMs;
+    if (roundTripMs <= this.#leastMs || isBare) {
       this.#leastMs = roundTripMs;
       this.#leastAt = now;
     } else if (now - this.#leastAt > leastKeptMs) {
@@ -106,6 +110,8 @@ export class SessionRate {
     }
     const grown = this.#windowBytes + bytes;
     this.#windowBytes = Math.max(minWindowBytes, Math.min(maxWindowBytes, grown, this.#goalBytes()));
+    if (this.#windowBytes > minWindowBytes) this.#smallSince = Infinity;
+    else if (this.#smallSince === Infinity) this.#smallSince = now;
   }
 
   /** Nothing was acknowledged for too long: the link is slower than it was. */
