@@ -71,8 +71,9 @@ export function processNumber(node: number, local: number): number {
   return node * processesPerNode + local;
 }
 
+/** Numbers below 0 are places of a program that runs everything in its own process: they are on no other node. */
 export function nodeOf(process: number): number {
-  return Math.floor(process / processesPerNode);
+  return process < 0 ? 0 : Math.floor(process / processesPerNode);
 }
 
 /** Actor numbers: the process that created it × 2^20 + its count. */
