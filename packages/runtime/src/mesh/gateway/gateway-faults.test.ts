@@ -101,7 +101,8 @@ describe("a gateway on a bad network", () => {
     });
     gateway.onJoin = (request) => desk.answer(request);
     const { token } = desk.createToken(proxy.port);
-    const options = { address: "127.0.0.1:1", token, keys: makeKeys(), info: {}, version: "1" };
+    const address = `127.0.0.1:${gateway.bound?.port ?? 0}`;
+    const options = { address, token, keys: makeKeys(), info: {}, version: "1" };
     proxy.set({ latencyMs: 50, sliceBytes: 7 });
     expect((await join(options)).node).toBe(77);
     // The first connection of libzmq is cut: it makes another one.
