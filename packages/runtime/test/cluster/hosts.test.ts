@@ -1,5 +1,13 @@
 /** Clusters of machines that are really apart, by the command that people use: see createHosts. */
-import { createHosts, hostsAvailable, startRelay, workspaceRoot, type Host, type Hosts } from "@iono/testing";
+import {
+  createHosts,
+  hostsAvailable,
+  runProgram,
+  startRelay,
+  workspaceRoot,
+  type Host,
+  type Hosts,
+} from "@iono/testing";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -47,6 +55,17 @@ async function program(host: Host, body: string): Promise<unknown> {
   if (exitCode !== 0) throw new Error(`${stdout}${stderr}`);
   return JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
 }
+
+test("the MNIST demo starts and stops a cluster of its own, on any machine", async () => {
+  const { stdout, stderr, exitCode } = await runProgram({
+    file: join(demo, "main.ts"),
+    argv: ["--nodes", "2", "--limit", "200", "--batch", "20", "--json"],
+    timeoutMs: 80_000,
+  });
+  const { tasksPerWorker } = JSON.parse(stdout.slice(stdout.indexOf("{"))) as { tasksPerWorker: object };
+  expect(Object.keys(tasksPerWorker).toSorted(), stderr).toEqual(["node-1", "node-2"]);
+  expect(exitCode).toBe(0);
+}, 90_000);
 
 describe.skipIf(!available.ok)(`a cluster of hosts${why}`, () => {
   beforeAll(async () => {
