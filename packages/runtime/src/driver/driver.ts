@@ -69,7 +69,7 @@ export class Driver {
         maxWorkers: options.maxWorkers,
         logLevel: options.logLevel,
         worker: workerLaunch(),
-        directory: process.cwd(),
+        directory: workingDirectory(),
         startWorkers: isMember
           ? 0
           : Math.max(0, Math.min(options.maxWorkers, Math.floor(options.cpuUnits / 10_000))),
@@ -234,5 +234,14 @@ const shutdownMs = 5000;
 /** How long the end of the agent may take to be understood before what is pending is told. */
 const lossMs = 1000;
 const lastLogsMs = 1000;
+
+/** "" when it has been removed. */
+function workingDirectory(): string {
+  try {
+    return process.cwd();
+  } catch {
+    return "";
+  }
+}
 
 function ignore(): void {}
