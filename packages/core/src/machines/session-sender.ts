@@ -82,7 +82,7 @@ export class SessionSender<P> {
     segment.order = this.#nextOrder++;
     if (++segment.sends > 1) this.#hasResent = true;
     this.#underWayBytes += segment.bytes;
-    if (this.timeoutAt === Infinity) this.#setTimeout(now);
+    if (this.timeoutAt === Infinity) this.#armTimeout(now);
     if (this.#underWayBytes >= this.rate.windowBytes) this.rate.full();
   }
 
@@ -128,7 +128,7 @@ export class SessionSender<P> {
     if (arrivedBytes > 0) {
       this.#backoff = 1;
       this.rate.acknowledged(arrivedBytes, now);
-      this.#setTimeout(now);
+      this.#armTimeout(now);
       if ((selective !== 0 || this.#hasResent) && this.#findLost()) this.rate.lost(now);
     }
     if (this.isEmpty) {
@@ -142,7 +142,7 @@ export class SessionSender<P> {
   timeOut(now: number): void {
     this.#backoff = Math.min(mostBackoff, this.#backoff * 2);
     this.rate.timedOut();
-    this.#setTimeout(now);
+    this.#armTimeout(now);
     for (let i = this.#head; i < this.#sent.length; i++) {
       if (this.#sent[i].state === "arrived") continue;
       if (this.#sent[i].state === "under way") this.#lose(this.#sent[i]);
@@ -156,7 +156,7 @@ export class SessionSender<P> {
       if (this.#sent[i].state === "under way") this.#lose(this.#sent[i]);
     this.#backoff = 1;
     this.rate.forget();
-    if (!this.isEmpty) this.#setTimeout(now);
+    if (!this.isEmpty) this.#armTimeout(now);
   }
 
   /** @throws Error naming what is wrong. */
@@ -213,7 +213,7 @@ export class SessionSender<P> {
     return isLost;
   }
 
-  #setTimeout(now: number): void {
+  #armTimeout(now: number): void {
     this.timeoutAt = now + Math.min(mostTimeoutMs, this.rate.timeoutMs * this.#backoff);
   }
 
